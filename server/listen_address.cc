@@ -28,8 +28,8 @@ absl::Status CheckFolder(const std::string& folder) {
   if (!S_ISDIR(info.st_mode)) return absl::FailedPreconditionError(absl::StrCat(folder, ": is no folder"));
   if (info.st_uid != geteuid()) return absl::FailedPreconditionError(absl::StrCat(folder, ": belongs to another user"));
   if ((info.st_mode & 077) != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(folder, ": others can enter it, and whoever reaches the socket can use the server; run: chmod 700 ", folder));
+    return absl::FailedPreconditionError(absl::StrCat(
+        folder, ": others can enter it, and whoever reaches the socket can use the server; run: chmod 700 ", folder));
   }
   return absl::OkStatus();
 }
@@ -46,14 +46,16 @@ bool IsInUse(const sockaddr_un& address) {
 
 absl::StatusOr<std::string> PrepareUnixSocket(const std::string& address) {
   if (!absl::StartsWith(address, kScheme)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--listen ", address, ": only Unix sockets are served until TLS stands, since loopback is not private on a shared host; use unix:PATH"));
+    return absl::InvalidArgumentError(absl::StrCat("--listen ", address,
+                                                   ": only Unix sockets are served until TLS stands, since loopback is "
+                                                   "not private on a shared host; use unix:PATH"));
   }
   const std::string path = std::filesystem::absolute(address.substr(sizeof(kScheme) - 1));
   sockaddr_un socket_address = {};
   socket_address.sun_family = AF_UNIX;
   if (path.size() >= sizeof(socket_address.sun_path)) {
-    return absl::InvalidArgumentError(absl::StrCat("--listen ", address, ": the path has ", path.size(), " characters; a socket's may have ",
+    return absl::InvalidArgumentError(absl::StrCat("--listen ", address, ": the path has ", path.size(),
+                                                   " characters; a socket's may have ",
                                                    sizeof(socket_address.sun_path) - 1));
   }
   std::memcpy(socket_address.sun_path, path.data(), path.size());
@@ -61,8 +63,10 @@ absl::StatusOr<std::string> PrepareUnixSocket(const std::string& address) {
 
   struct stat info = {};
   if (lstat(path.c_str(), &info) != 0) return path;
-  if (!S_ISSOCK(info.st_mode)) return absl::FailedPreconditionError(absl::StrCat(path, ": is there and is no socket; name another path"));
-  if (IsInUse(socket_address)) return absl::FailedPreconditionError(absl::StrCat(path, ": another server listens there"));
+  if (!S_ISSOCK(info.st_mode))
+    return absl::FailedPreconditionError(absl::StrCat(path, ": is there and is no socket; name another path"));
+  if (IsInUse(socket_address))
+    return absl::FailedPreconditionError(absl::StrCat(path, ": another server listens there"));
   if (unlink(path.c_str()) != 0) return absl::FailedPreconditionError(absl::StrCat(path, ": ", std::strerror(errno)));
   return path;
 }

@@ -57,12 +57,14 @@ TEST_F(ListenAddressTest, RefusesTcpEvenOnLoopback) {
 
 TEST_F(ListenAddressTest, RefusesAFolderThatOthersCanEnter) {
   chmod(folder_.c_str(), 0755);
-  EXPECT_THAT(PrepareUnixSocket("unix:" + path()), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("chmod 700")));
+  EXPECT_THAT(PrepareUnixSocket("unix:" + path()),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("chmod 700")));
 }
 
 TEST_F(ListenAddressTest, RemovesADeadSocketAndRefusesALiveOne) {
   const int live = BindSocket(/*listening=*/true);
-  EXPECT_THAT(PrepareUnixSocket("unix:" + path()), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("another server")));
+  EXPECT_THAT(PrepareUnixSocket("unix:" + path()),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("another server")));
   close(live);
   EXPECT_OK(PrepareUnixSocket("unix:" + path()));
   EXPECT_NE(access(path().c_str(), F_OK), 0);
@@ -70,12 +72,14 @@ TEST_F(ListenAddressTest, RemovesADeadSocketAndRefusesALiveOne) {
 
 TEST_F(ListenAddressTest, RemovesNothingThatIsNoSocket) {
   std::ofstream(path()) << "precious";
-  EXPECT_THAT(PrepareUnixSocket("unix:" + path()), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("is no socket")));
+  EXPECT_THAT(PrepareUnixSocket("unix:" + path()),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("is no socket")));
   EXPECT_EQ(access(path().c_str(), F_OK), 0);
 }
 
 TEST_F(ListenAddressTest, RefusesMissingFoldersAndLongPaths) {
-  EXPECT_THAT(PrepareUnixSocket("unix:/nonexistent-dmfrag/s"), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("mkdir -m 700")));
+  EXPECT_THAT(PrepareUnixSocket("unix:/nonexistent-dmfrag/s"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("mkdir -m 700")));
   EXPECT_THAT(PrepareUnixSocket("unix:" + folder_ + "/" + std::string(120, 'x')),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("a socket's may have 107")));
 }

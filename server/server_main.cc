@@ -48,7 +48,8 @@ struct Flags {
 };
 
 void SetUpLog(const std::string& file) {
-  auto logger = file.empty() ? spdlog::stderr_logger_mt("dmfrag-server") : spdlog::basic_logger_mt("dmfrag-server", file);
+  auto logger =
+      file.empty() ? spdlog::stderr_logger_mt("dmfrag-server") : spdlog::basic_logger_mt("dmfrag-server", file);
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(logger);
@@ -97,8 +98,10 @@ absl::Status Serve(const Flags& flags) {
   ASSIGN_OR_RETURN(const std::string socket, PrepareUnixSocket(flags.listen));
   storage::SqliteOptions store_options;
   store_options.durability = durability;
-  ASSIGN_OR_RETURN(const std::unique_ptr<storage::Store> store, storage::OpenSqliteStore(flags.database, store_options));
-  ASSIGN_OR_RETURN(const std::unique_ptr<storage::CaptureFiles> captures, storage::CaptureFiles::Open(flags.database + ".captures"));
+  ASSIGN_OR_RETURN(const std::unique_ptr<storage::Store> store,
+                   storage::OpenSqliteStore(flags.database, store_options));
+  ASSIGN_OR_RETURN(const std::unique_ptr<storage::CaptureFiles> captures,
+                   storage::CaptureFiles::Open(flags.database + ".captures"));
   CoordinatorOptions options;
   options.scheduler.lease = absl::Milliseconds(flags.lease_ms);
   options.heartbeat = absl::Milliseconds(flags.heartbeat_ms);
@@ -114,14 +117,15 @@ absl::Status Serve(const Flags& flags) {
   builder.AddListeningPort("unix:" + socket, grpc::InsecureServerCredentials());
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
-  for (grpc::Service* service : std::initializer_list<grpc::Service*>{&experiments, &results, &workers, &capture_service}) {
+  for (grpc::Service* service :
+       std::initializer_list<grpc::Service*>{&experiments, &results, &workers, &capture_service}) {
     builder.RegisterService(service);
   }
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) return absl::UnavailableError("cannot listen on " + flags.listen);
   server->GetHealthCheckService()->SetServingStatus(true);
-  spdlog::info("dmfrag-server {} (model {}) serves {} from {}; {}; durability {}", kProgramVersion, kModelVersion, flags.listen,
-               flags.database, storage::SqliteVersion(), flags.durability);
+  spdlog::info("dmfrag-server {} (model {}) serves {} from {}; {}; durability {}", kProgramVersion, kModelVersion,
+               flags.listen, flags.database, storage::SqliteVersion(), flags.durability);
 
   RunUntilStopped(*coordinator, signals, flags.stop_on_eof);
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // a second signal ends the process at once
@@ -138,20 +142,23 @@ absl::Status Serve(const Flags& flags) {
 
 int main(int argc, char** argv) {
   dmfrag::server::Flags flags;
-  CLI::App app("dmfrag-server: takes experiments, hands their jobs to workers, keeps the results.\n"
-               "Example: dmfrag-server --db results.db --listen unix:/run/user/1000/dmfrag/s.sock");
+  CLI::App app(
+      "dmfrag-server: takes experiments, hands their jobs to workers, keeps the results.\n"
+      "Example: dmfrag-server --db results.db --listen unix:/run/user/1000/dmfrag/s.sock");
   app.set_version_flag("--version", dmfrag::kProgramVersion);
   app.add_option("--db", flags.database, "SQLite file; made if it is not there. Captures lie beside it.")->required();
   app.add_option("--listen", flags.listen, "unix:PATH, in a folder of mode 0700")->required();
   app.add_option("--durability", flags.durability,
-                 "full: what is acknowledged survives power loss; normal: it survives a crash of this program, power loss may take the "
+                 "full: what is acknowledged survives power loss; normal: it survives a crash of this program, power "
+                 "loss may take the "
                  "last commits; off: for benchmarks")
       ->capture_default_str();
   app.add_option("--log-file", flags.log_file, "append the log to this file instead of standard error");
   app.add_option("--lease-ms", flags.lease_ms, "a job of a silent worker is given to another after this time")
       ->check(CLI::Range(100, 3600000))
       ->capture_default_str();
-  app.add_option("--heartbeat-ms", flags.heartbeat_ms, "workers say that they live this often; at most a third of the lease")
+  app.add_option("--heartbeat-ms", flags.heartbeat_ms,
+                 "workers say that they live this often; at most a third of the lease")
       ->check(CLI::Range(10, 600000))
       ->capture_default_str();
   app.add_flag("--stop-on-eof", flags.stop_on_eof, "stop when standard input ends: with the process that holds it");

@@ -40,7 +40,8 @@ void AttemptBook::Finish(v1::AttemptReport report) {
   ++unsent_;
 }
 
-std::vector<v1::AttemptReport> AttemptBook::ReportsToSend(absl::Time now, absl::Duration resend_after, size_t max_bytes) {
+std::vector<v1::AttemptReport> AttemptBook::ReportsToSend(absl::Time now, absl::Duration resend_after,
+                                                          size_t max_bytes) {
   absl::MutexLock lock(&mutex_);
   std::vector<v1::AttemptReport> reports;
   size_t bytes = 0;
@@ -65,8 +66,6 @@ void AttemptBook::Erase(std::map<uint64_t, Entry>::iterator entry) {
   if (entry->second.state == State::kReported && !entry->second.sent.has_value()) --unsent_;
   entries_.erase(entry);
 }
-
-
 
 void AttemptBook::Forget(const v1::AttemptRef& ref) {
   absl::MutexLock lock(&mutex_);

@@ -21,8 +21,8 @@ struct Attempt {
   v1::JobSpec spec;
 };
 
-// Every attempt the worker holds: waiting for a slot, running, or reported and not yet acknowledged. Nothing leaves it but
-// by an acknowledgement or a revocation. Thread-safe.
+// Every attempt the worker holds: waiting for a slot, running, or reported and not yet acknowledged. Nothing leaves it
+// but by an acknowledgement or a revocation. Thread-safe.
 class AttemptBook {
  public:
   void Add(Attempt attempt);
@@ -30,7 +30,8 @@ class AttemptBook {
   std::vector<Attempt> Take(size_t limit);
   // An attempt has run. Its report waits for Reports; that of an attempt revoked meanwhile is dropped.
   void Finish(v1::AttemptReport report);
-  // Reports that were never sent, or were sent longer than `resend_after` ago: up to about `max_bytes`, one at least if any.
+  // Reports that were never sent, or were sent longer than `resend_after` ago: up to about `max_bytes`, one at least if
+  // any.
   std::vector<v1::AttemptReport> ReportsToSend(absl::Time now, absl::Duration resend_after, size_t max_bytes);
   // Waits until there is a report that was never sent, or `deadline`.
   void AwaitReport(absl::Time deadline);

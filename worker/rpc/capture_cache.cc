@@ -33,7 +33,8 @@ absl::Status CaptureCache::Download(const std::string& sha256_hex, const std::st
   v1::DownloadCaptureResponse chunk;
   while (reader->Read(&chunk)) content += chunk.data();
   const absl::Status status = FromGrpcStatus(reader->Finish());
-  if (!status.ok()) return absl::Status(status.code(), absl::StrCat("downloading capture ", sha256_hex, ": ", status.message()));
+  if (!status.ok())
+    return absl::Status(status.code(), absl::StrCat("downloading capture ", sha256_hex, ": ", status.message()));
   if (ToHex(Sha256(content)) != sha256_hex) {
     return absl::DataLossError(absl::StrCat("downloading capture ", sha256_hex, ": the content has another digest"));
   }

@@ -15,8 +15,8 @@ class CaptureCache {
   // `folder` must exist. `stub` must outlive this.
   CaptureCache(std::string folder, v1::Captures::StubInterface& stub) : folder_(std::move(folder)), stub_(stub) {}
 
-  // Makes sure that the capture is in the folder, its content checked. Errors: the server's, kDataLoss if what came is not
-  // what was asked for, kUnavailable if it cannot be written.
+  // Makes sure that the capture is in the folder, its content checked. Errors: the server's, kDataLoss if what came is
+  // not what was asked for, kUnavailable if it cannot be written.
   absl::Status Ensure(const std::string& sha256_hex);
 
  private:

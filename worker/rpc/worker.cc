@@ -47,8 +47,8 @@ v1::AttemptReport Failure(const v1::AttemptRef& ref, v1::FailureClass failure_cl
   return report;
 }
 
-// Doubles from kFirstBackoff to kLastBackoff, each wait spread over half to one and a half of it, so that workers that lost
-// their server together do not come back together.
+// Doubles from kFirstBackoff to kLastBackoff, each wait spread over half to one and a half of it, so that workers that
+// lost their server together do not come back together.
 class Backoff {
  public:
   absl::Duration Next() {
@@ -63,7 +63,9 @@ class Backoff {
   absl::Duration next_ = kFirstBackoff;
 };
 
-bool IsFinal(const absl::Status& status) { return absl::IsFailedPrecondition(status) || absl::IsInvalidArgument(status); }
+bool IsFinal(const absl::Status& status) {
+  return absl::IsFailedPrecondition(status) || absl::IsInvalidArgument(status);
+}
 
 }  // namespace
 
@@ -107,7 +109,8 @@ absl::Status Worker::ProveItself() {
     golden_[i].set_spec_sha256(SpecSha256Hex(specs[i]));
     golden_[i].set_result_sha256(report.result_sha256());
     if (report.has_failure()) {
-      status.Update(absl::FailedPreconditionError(absl::StrCat("golden job ", GoldenSet()[i].name, ": ", report.failure().message())));
+      status.Update(absl::FailedPreconditionError(
+          absl::StrCat("golden job ", GoldenSet()[i].name, ": ", report.failure().message())));
     }
   });
   return status;
@@ -126,7 +129,8 @@ absl::Status Worker::Run(const StopFn& stop) {
     if (status.ok() || IsFinal(status)) return status;
     if (welcomed) backoff.Reset();
     const absl::Duration wait = backoff.Next();
-    spdlog::warn("no stream to the server ({}); again in {} ms", std::string(status.message()), absl::ToInt64Milliseconds(wait));
+    spdlog::warn("no stream to the server ({}); again in {} ms", std::string(status.message()),
+                 absl::ToInt64Milliseconds(wait));
     if (stop(wait)) return absl::OkStatus();
   }
 }
@@ -238,7 +242,8 @@ void Worker::ReadAll(Stream& stream, StreamState& state) {
 
 void Worker::Take(const v1::Assign& assign) {
   std::map<uint32_t, const v1::JobSpec*> templates;
-  for (const v1::SpecTemplate& spec_template : assign.templates()) templates[spec_template.id()] = &spec_template.spec();
+  for (const v1::SpecTemplate& spec_template : assign.templates())
+    templates[spec_template.id()] = &spec_template.spec();
   for (const v1::Assignment& assignment : assign.assignments()) {
     Attempt attempt;
     attempt.ref = assignment.ref();
@@ -246,10 +251,12 @@ void Worker::Take(const v1::Assign& assign) {
     if (found != templates.end()) attempt.spec = *found->second;
     attempt.spec.set_seed(assignment.seed());
     const absl::StatusOr<v1::JobSpec> canonical = Canonicalize(attempt.spec);
-    // A spec that this build reads otherwise than the server must not run: its result would be filed under another spec.
+    // A spec that this build reads otherwise than the server must not run: its result would be filed under another
+    // spec.
     if (!canonical.ok() || SpecSha256Hex(*canonical) != assignment.spec_sha256()) {
       attempt.spec.Clear();
-      const std::string cause = canonical.ok() ? "its digest is another one here" : std::string(canonical.status().message());
+      const std::string cause =
+          canonical.ok() ? "its digest is another one here" : std::string(canonical.status().message());
       spdlog::error("job {}: the spec cannot be used: {}", assignment.ref().job_id(), cause);
     } else {
       attempt.spec = *canonical;

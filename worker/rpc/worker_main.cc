@@ -39,8 +39,10 @@ struct Flags {
 };
 
 std::string DefaultCacheFolder() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0') return std::string(cache) + "/dmfrag/captures";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') return std::string(home) + "/.cache/dmfrag/captures";
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0')
+    return std::string(cache) + "/dmfrag/captures";
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
+    return std::string(home) + "/.cache/dmfrag/captures";
   return "/tmp/dmfrag-captures-" + std::to_string(geteuid());
 }
 
@@ -51,7 +53,8 @@ std::string NewUuid() {
 }
 
 void SetUpLog(const std::string& file) {
-  auto logger = file.empty() ? spdlog::stderr_logger_mt("dmfrag-worker") : spdlog::basic_logger_mt("dmfrag-worker", file);
+  auto logger =
+      file.empty() ? spdlog::stderr_logger_mt("dmfrag-worker") : spdlog::basic_logger_mt("dmfrag-worker", file);
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(logger);
@@ -118,11 +121,14 @@ int Work(const Flags& flags) {
 int main(int argc, char** argv) {
   dmfrag::worker::Flags flags;
   flags.cache_dir = dmfrag::worker::DefaultCacheFolder();
-  CLI::App app("dmfrag-worker: runs jobs for a dmfrag-server.\n"
-               "Example: dmfrag-worker --server unix:/run/user/1000/dmfrag/s.sock --slots 2");
+  CLI::App app(
+      "dmfrag-worker: runs jobs for a dmfrag-server.\n"
+      "Example: dmfrag-worker --server unix:/run/user/1000/dmfrag/s.sock --slots 2");
   app.set_version_flag("--version", dmfrag::kProgramVersion);
   auto* server = app.add_option("--server", flags.server, "the server's address, unix:PATH");
-  app.add_option("--slots", flags.slots, "jobs to run at once, each in a process of its own")->check(CLI::Range(1, 4096))->capture_default_str();
+  app.add_option("--slots", flags.slots, "jobs to run at once, each in a process of its own")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
   app.add_option("--cache-dir", flags.cache_dir, "folder for downloaded captures")->capture_default_str();
   app.add_option("--log-file", flags.log_file, "append the log to this file instead of standard error");
   app.add_flag("--stop-on-eof", flags.stop_on_eof, "stop when standard input ends: with the process that holds it");

@@ -15,7 +15,7 @@
 #include "google/protobuf/io/zero_copy_stream_impl.h"
 #include "google/protobuf/util/delimited_message_util.h"
 #include "proto/support/canonical.h"
-#include "worker/convert/capture_folder.h"
+#include "worker/convert/capture_source.h"
 #include "worker/convert/run_job.h"
 
 namespace dmfrag::worker {
@@ -61,7 +61,7 @@ v1::AttemptReport Run(const v1::JobSpec& spec, const convert::CaptureSource& cap
 
 int RunSlotChild(const std::string& captures) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // a worker that is killed leaves no one behind
-  const convert::CaptureFolder folder(captures);
+  const convert::CaptureDirectory folder(captures);
   google::protobuf::io::FileInputStream input(STDIN_FILENO);
   google::protobuf::io::FileOutputStream output(STDOUT_FILENO);
   while (true) {

@@ -34,7 +34,9 @@ v1::AttemptReport InfraFailure(std::string message) {
 }
 
 std::string DescribeEnd(int status) {
-  if (WIFSIGNALED(status)) return absl::StrCat("the slot's process was killed by signal ", WTERMSIG(status), " (", strsignal(WTERMSIG(status)), ")");
+  if (WIFSIGNALED(status))
+    return absl::StrCat("the slot's process was killed by signal ", WTERMSIG(status), " (", strsignal(WTERMSIG(status)),
+                        ")");
   return absl::StrCat("the slot's process ended with exit code ", WEXITSTATUS(status));
 }
 
@@ -131,7 +133,8 @@ size_t SlotProcess::SendBatch(const std::vector<v1::JobSpec>& specs, size_t firs
   return next;
 }
 
-void SlotProcess::Run(const std::vector<v1::JobSpec>& specs, const std::function<void(size_t, v1::AttemptReport)>& done) {
+void SlotProcess::Run(const std::vector<v1::JobSpec>& specs,
+                      const std::function<void(size_t, v1::AttemptReport)>& done) {
   size_t sent = 0;
   for (size_t i = 0; i < specs.size(); ++i) {
     if (pid_ == 0) {

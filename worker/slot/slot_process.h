@@ -19,9 +19,9 @@ class FileInputStream;
 
 namespace dmfrag::worker {
 
-// The parent's end of one slot: starts the child when it is needed, again after it died. The child is this program executed
-// anew (`command`), never a bare fork: gRPC does not survive one. Thread-compatible; the child dies with the thread that
-// started it, so one thread must do all.
+// The parent's end of one slot: starts the child when it is needed, again after it died. The child is this program
+// executed anew (`command`), never a bare fork: gRPC does not survive one. Thread-compatible; the child dies with the
+// thread that started it, so one thread must do all.
 class SlotProcess {
  public:
   // `command`: program and arguments of a child that runs RunSlotChild.
@@ -29,8 +29,8 @@ class SlotProcess {
   ~SlotProcess();
   SlotProcess(const SlotProcess&) = delete;
 
-  // Runs `specs` in order and calls `done` with each one's index and report as it ends. A job during which the child dies is
-  // reported as a failure of the infrastructure, with the cause; the others go on in a new child.
+  // Runs `specs` in order and calls `done` with each one's index and report as it ends. A job during which the child
+  // dies is reported as a failure of the infrastructure, with the cause; the others go on in a new child.
   void Run(const std::vector<v1::JobSpec>& specs, const std::function<void(size_t, v1::AttemptReport)>& done);
 
   // Process id of the child, 0 if there is none. Thread-safe.
