@@ -173,20 +173,38 @@ class Recording {
   bool on_;
 };
 
-absl::StatusOr<ReplayStep> ParseStep(const Json& json) {
+absl::Status AddCalls(const Json& changes, const std::string& place, std::vector<CpaCall>& calls) {
+  for (const Json& row : changes.at("attr_changes")) {
+    ASSIGN_OR_RETURN(const CpaCall call, ParseCall(row, place));
+    calls.push_back(call);
+  }
+  return absl::OkStatus();
+}
+
+// Calls logged between the end of step `index` and the beginning of the next (lazy frees, mostly).
+absl::StatusOr<std::vector<CpaCall>> CallsAfterStep(const Json& capture, int32_t index) {
+  std::vector<CpaCall> calls;
+  const Json outside = capture.value("trace", Json::object()).value("outside_steps", Json::object());
+  const auto found = outside.find(absl::StrCat(-1 - index));
+  if (found != outside.end()) RETURN_IF_ERROR(AddCalls(*found, absl::StrCat("after step ", index), calls));
+  return calls;
+}
+
+// `calls` were made before it, and after the step before.
+absl::StatusOr<ReplayStep> ParseStep(const Json& json, std::vector<CpaCall> calls) {
   ReplayStep step;
+  step.calls = std::move(calls);
   step.index = json.at("i").get<int32_t>();
   step.action = json.at("action").get<std::string>();
   const std::string place = absl::StrCat("step ", step.index);
   if (const auto dm = json.find("dm"); dm != json.end()) {
     step.source = RequestSource::kCpaCalls;
-    for (const Json& row : dm->at("attr_changes")) {
-      ASSIGN_OR_RETURN(const CpaCall call, ParseCall(row, place));
-      step.calls.push_back(call);
-    }
+    RETURN_IF_ERROR(AddCalls(*dm, place, step.calls));
   } else if (const auto pfns = json.find("pfns"); pfns != json.end() && TouchesSecretPages(step.action)) {
     step.source = RequestSource::kFrames;
     RETURN_IF_ERROR(AddFrames(*pfns, place, step.calls));
+  } else if (!step.calls.empty()) {
+    step.source = RequestSource::kCpaCalls;
   }
   return step;
 }
@@ -233,14 +251,19 @@ absl::Status ParseSteps(const Json& capture, KernelCapture& result) {
     ASSIGN_OR_RETURN(input.start_runs, ParseDirectMap(start->at("after").at("direct_map"), "the first dump"));
   }
   bool started = start == steps.end();
+  std::vector<CpaCall> calls_between;
   for (auto json = steps.begin(); json != steps.end(); ++json) {
     const std::string action = json->at("action").get<std::string>();
     recording.Pass(action);
     if (!started) {
       started = json == start;
+      if (started) {
+        ASSIGN_OR_RETURN(calls_between, CallsAfterStep(capture, json->at("i").get<int32_t>()));
+      }
       continue;
     }
-    ASSIGN_OR_RETURN(ReplayStep step, ParseStep(*json));
+    ASSIGN_OR_RETURN(ReplayStep step, ParseStep(*json, std::exchange(calls_between, {})));
+    ASSIGN_OR_RETURN(calls_between, CallsAfterStep(capture, step.index));
     if (input.limitation.empty() && step.source == RequestSource::kNone && !recording.on() &&
         MayChangeAttributes(action)) {
       input.limitation = UnrecordedLimitation(step);
