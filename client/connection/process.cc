@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +13,11 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
+
+// glibc 2.36 declares its functions without extern "C".
+extern "C" {
+#include <sys/pidfd.h>
+}
 
 extern char** environ;
 
