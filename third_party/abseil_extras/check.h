@@ -5,20 +5,20 @@
 #include <cstdlib>
 
 // Ends the process when `condition` is false: a bug of ours. Never for bad input. absl/log/check.h in newer Abseil.
-#define CHECK(condition)                                                                      \
-  do {                                                                                        \
-    if (!(condition)) {                                                                       \
-      std::fprintf(stderr, "%s:%d: CHECK failed: %s\n", __FILE__, __LINE__, #condition);      \
-      std::abort();                                                                           \
-    }                                                                                         \
+#define CHECK(condition)                                                                 \
+  do {                                                                                   \
+    if (!(condition)) {                                                                  \
+      std::fprintf(stderr, "%s:%d: CHECK failed: %s\n", __FILE__, __LINE__, #condition); \
+      std::abort();                                                                      \
+    }                                                                                    \
   } while (false)
 
 // CHECK in debug builds; compiled, and not evaluated, in others.
 #ifdef NDEBUG
-#define DCHECK(condition)      \
-  do {                         \
+#define DCHECK(condition)       \
+  do {                          \
     if (false && (condition)) { \
-    }                          \
+    }                           \
   } while (false)
 #else
 #define DCHECK(condition) CHECK(condition)

@@ -7,11 +7,11 @@
 #include "absl/status/statusor.h"
 
 // Returns from the function if `expression`, an absl::Status, is not OK.
-#define RETURN_IF_ERROR(expression)                                        \
-  do {                                                                     \
-    if (absl::Status status_macro_ = (expression); !status_macro_.ok()) {  \
-      return status_macro_;                                                \
-    }                                                                      \
+#define RETURN_IF_ERROR(expression)                                       \
+  do {                                                                    \
+    if (absl::Status status_macro_ = (expression); !status_macro_.ok()) { \
+      return status_macro_;                                               \
+    }                                                                     \
   } while (false)
 
 // Sets or declares `target` from `expression`, an absl::StatusOr, or returns its status.

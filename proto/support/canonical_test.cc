@@ -1,0 +1,170 @@
+#include "proto/support/canonical.h"
+
+#include <fstream>
+
+#include "dmfrag/v1/annotations.pb.h"
+#include "gmock/gmock.h"
+#include "google/protobuf/text_format.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "proto/support/preset.h"
+#include "proto/support/sha256.h"
+#include "third_party/abseil_extras/status_matchers.h"
+
+namespace dmfrag {
+namespace {
+
+using testing::HasSubstr;
+
+v1::JobSpec Spec(const std::string& text) {
+  v1::JobSpec spec;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &spec)) << text;
+  return spec;
+}
+
+std::string Digest(const std::string& text) {
+  const absl::StatusOr<v1::JobSpec> canonical = Canonicalize(Spec(text));
+  EXPECT_OK(canonical) << text;
+  return canonical.ok() ? SpecSha256Hex(*canonical) : "";
+}
+
+absl::Status Refusal(const std::string& text) { return Canonicalize(Spec(text)).status(); }
+
+TEST(Sha256Test, EqualsThePublishedVectors) {  // FIPS 180-2, appendix B
+  EXPECT_EQ(ToHex(Sha256("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(ToHex(Sha256("")), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+TEST(CanonicalTest, DigestsEqualTheCheckedInVectors) {
+  std::ifstream file("proto/testdata/digest_vectors.json");
+  const nlohmann::json vectors = nlohmann::json::parse(file);
+  ASSERT_GE(vectors.size(), 8u);
+  for (const auto& vector : vectors) {
+    const auto canonical = Canonicalize(Spec(vector["spec"]));
+    ASSERT_OK(canonical) << vector["name"];
+    EXPECT_EQ(ToHex(CanonicalBytes(*canonical)), vector["canonical_hex"]) << vector["name"];
+    EXPECT_EQ(SpecSha256Hex(*canonical), vector["sha256"]) << vector["name"];
+  }
+}
+
+TEST(CanonicalTest, SpecsThatMeanTheSameHaveOneDigest) {
+  const std::string base = Digest("cache { none {} } workload { noop {} }");
+  for (const char* same : {
+           "cache { none {} } workload { noop {} } machine {}",
+           "cache { none {} } workload { noop {} } machine { memory_bytes: 4294967296 cpus: 4 gbpages: true }",
+           "cache { none {} } workload { noop {} } kernel { cpa_release: KERNEL_RELEASE_6_12 } seed: 1",
+           "cache { none {} } workload { noop {} } length { duration_us: 60000000 warmup_us: 0 }",
+       }) {
+    EXPECT_EQ(Digest(same), base) << same;
+  }
+  EXPECT_EQ(Digest("cache { global { options {} } } workload { noop {} }"),
+            Digest("cache { global {} } workload { noop {} }"));
+}
+
+TEST(CanonicalTest, EveryDifferenceChangesTheDigest) {
+  const std::vector<std::string> specs = {
+      "cache { none {} } workload { noop {} }",
+      "cache { global {} } workload { noop {} }",
+      "cache { none {} } workload { noop {} } seed: 2",
+      "cache { none {} } workload { noop {} } seed: 0",
+      "cache { none {} } workload { noop {} } length { warmup_us: 1 }",
+      "cache { none {} } workload { noop {} } length { sample_interval_us: 0 }",
+      "cache { none {} } workload { noop {} } machine { gbpages: false }",
+      "cache { global { options { refill_order: 0 } } } workload { noop {} }",
+      "cache { none {} } workload { preset: 'secretmem' }",
+  };
+  std::set<std::string> digests;
+  for (const std::string& spec : specs) digests.insert(Digest(spec));
+  EXPECT_EQ(digests.size(), specs.size());
+}
+
+TEST(CanonicalTest, PresetIsInlined) {
+  const auto canonical = Canonicalize(Spec("cache { none {} } workload { preset: 'secretmem' }"));
+  ASSERT_OK(canonical);
+  EXPECT_TRUE(canonical->workload().has_mix());
+  v1::JobSpec inlined = Spec("cache { none {} }");
+  *inlined.mutable_workload()->mutable_mix() = *PresetMix("secretmem");
+  EXPECT_EQ(SpecSha256Hex(*Canonicalize(inlined)), SpecSha256Hex(*canonical));
+}
+
+TEST(CanonicalTest, IsIdempotentAndDefaultsRoundTrip) {
+  const auto canonical =
+      Canonicalize(Spec("cache { global { options { refill_order: 3 } } } workload { preset: 'secretmem' }"));
+  ASSERT_OK(canonical);
+  EXPECT_EQ(SpecSha256Hex(*Canonicalize(*canonical)), SpecSha256Hex(*canonical));
+  const v1::JobSpec filled = WithDefaults(*canonical);
+  EXPECT_EQ(filled.machine().memory_bytes(), uint64_t{4} << 30);
+  EXPECT_EQ(filled.kernel().cpa_release(), v1::KERNEL_RELEASE_6_12);
+  EXPECT_EQ(filled.workload().mix().users(0).secretmem().interval_us().exponential().mean(), 20000);
+  EXPECT_FALSE(filled.cache().has_none());
+  EXPECT_EQ(SpecSha256Hex(*Canonicalize(filled)), SpecSha256Hex(*canonical));
+}
+
+TEST(CanonicalTest, RefusesWhatNoModelImplements) {
+  EXPECT_THAT(Refusal("cache { per_user {} } workload { noop {} }"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("cache.per_user: no model implements it yet")));
+  EXPECT_THAT(Refusal("cache { global { options { restore: RESTORE_POLICY_ON_SHRINK } } } workload { noop {} }"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("RESTORE_POLICY_ON_SHRINK")));
+  EXPECT_THAT(Refusal("cache { none {} } workload { noop {} } machine { numa_nodes: 2 }"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("machine.numa_nodes")));
+}
+
+TEST(CanonicalTest, RefusesUnknownFields) {
+  v1::JobSpec spec = Spec("cache { none {} } workload { noop {} }");
+  spec.mutable_machine()->GetReflection()->MutableUnknownFields(spec.mutable_machine())->AddVarint(999, 1);
+  EXPECT_THAT(Canonicalize(spec), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("machine: has a field")));
+}
+
+TEST(CanonicalTest, RefusalNamesFieldAndRemedy) {
+  const std::string rest = " cache { none {} } workload { noop {} }";
+  EXPECT_THAT(Refusal("workload { noop {} }").message(), HasSubstr("cache: is required"));
+  EXPECT_THAT(Refusal("cache { none {} }").message(), HasSubstr("workload: is required"));
+  EXPECT_THAT(Refusal("machine { memory_bytes: 4096 }" + rest).message(),
+              HasSubstr("machine.memory_bytes: 4096 is out of range"));
+  EXPECT_THAT(Refusal("machine { memory_bytes: 268435457 }" + rest).message(), HasSubstr("multiple of 4096"));
+  EXPECT_THAT(Refusal("machine { cpus: 0 }" + rest).message(), HasSubstr("machine.cpus"));
+  EXPECT_THAT(Refusal("machine { memory_bytes: 1073741824 e820 { end_bytes: 1073741824 } }" + rest).message(),
+              HasSubstr("must be left out"));
+  EXPECT_THAT(Refusal("cache { none {} } workload { preset: 'nope' }").message(), HasSubstr("there are: secretmem"));
+  EXPECT_THAT(Refusal("cache { none {} } workload { replay { capture_sha256: 'AB' } }").message(),
+              HasSubstr("64 lower-case hex"));
+  EXPECT_THAT(
+      Refusal(
+          "cache { none {} } workload { mix { users { name: 'a' secretmem {} } users { name: 'a' secretmem {} } } }")
+          .message(),
+      HasSubstr("users[1].name: \"a\" is there twice"));
+}
+
+// Every frozen default must parse, or the first spec that leaves the field out would end the process.
+void CheckDefaultsOf(const google::protobuf::Descriptor& type, std::set<std::string>& seen) {
+  if (!seen.insert(type.full_name()).second) return;
+  for (int i = 0; i < type.field_count(); ++i) {
+    const auto* field = type.field(i);
+    if (field->options().HasExtension(v1::frozen_default)) {
+      const auto* prototype = google::protobuf::MessageFactory::generated_factory()->GetPrototype(&type);
+      std::unique_ptr<google::protobuf::Message> message(prototype->New());
+      const std::string& text = field->options().GetExtension(v1::frozen_default);
+      const bool is_message = field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE;
+      EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(
+          field->name() + (is_message ? "{" + text + "}" : ":" + text), message.get()))
+          << field->full_name() << ": " << text;
+    }
+    if (field->message_type() != nullptr) CheckDefaultsOf(*field->message_type(), seen);
+  }
+}
+
+TEST(CanonicalTest, EveryFrozenDefaultParses) {
+  std::set<std::string> seen;
+  CheckDefaultsOf(*v1::JobSpec::descriptor(), seen);
+  EXPECT_GT(seen.size(), 20u);
+}
+
+TEST(CanonicalTest, AbsentAndZeroMetricsDiffer) {
+  v1::JobResult absent;
+  v1::JobResult zero;
+  zero.mutable_metrics()->set_splits_2m(0);
+  EXPECT_NE(ResultSha256Hex(absent), ResultSha256Hex(zero));
+}
+
+}  // namespace
+}  // namespace dmfrag

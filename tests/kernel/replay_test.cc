@@ -1,0 +1,258 @@
+// The model against real kernels: each capture's recorded requests, carried out on its first dump.
+#include "worker/experiment/replay.h"
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/kernel/captures.h"
+#include "third_party/abseil_extras/status_matchers.h"
+
+namespace dmfrag::tests {
+namespace {
+
+using experiment::ComparedStep;
+using experiment::Predict;
+using experiment::Predictor;
+using experiment::ReplayPrediction;
+using workload::KernelCapture;
+
+std::vector<ComparedStep> ComparedSteps(const KernelCapture& capture) {
+  const absl::StatusOr<ReplayPrediction> prediction = Predict(capture.input);
+  EXPECT_OK(prediction);
+  return Compare(*prediction, capture.measured, capture.input.start_counters);
+}
+
+// What each capture with a limitation is allowed to be wrong about.
+const std::map<std::string, std::string>& Limited() {
+  static const auto& limited = *new std::map<std::string, std::string>{
+      {"cloud-61-2G-a", "no dump"}, {"npure-73-2G-a", "calls were not recorded"},
+      {"pure-61-2G-a", "no dump"},  {"pure-61-8G-a", "no dump"},
+      {"pure-612-2G-a", "no dump"}, {"pure-612-8G-a", "no dump"},
+  };
+  return limited;
+}
+
+TEST(KernelReplayTest, EveryStepOfEveryCaptureIsPredictedExactly) {
+  int64_t steps = 0;
+  int64_t changed = 0;
+  for (const std::string& name : CaptureNames()) {
+    SCOPED_TRACE(name);
+    const KernelCapture capture = Capture(name);
+    const auto limited = Limited().find(name);
+    if (limited != Limited().end()) {
+      EXPECT_THAT(capture.input.limitation, ::testing::HasSubstr(limited->second));
+      continue;
+    }
+    EXPECT_EQ(capture.input.limitation, "");
+    for (const ComparedStep& step : ComparedSteps(capture)) {
+      EXPECT_EQ(step.difference, 0) << "step " << step.prediction.index << " " << step.prediction.action;
+      EXPECT_EQ(step.prediction.counters, step.measured);
+      ++steps;
+      changed += step.changed ? 1 : 0;
+    }
+  }
+  // As counted when the captures were checked in: a reader that drops steps would otherwise pass.
+  EXPECT_EQ(steps, 4774);
+  EXPECT_EQ(changed, 533);
+}
+
+// Maximal runs, however the dump was cut.
+std::vector<model::LeafRun> Runs(const model::DirectMap& map) {
+  std::vector<model::LeafRun> runs;
+  map.ForEachRun([&](const model::LeafRun& run) { runs.push_back(run); });
+  return runs;
+}
+
+TEST(KernelReplayTest, EveryDumpOfTheDirectMapIsPredictedFlagByFlag) {
+  int dumps = 0;
+  for (const std::string& name : CaptureNames()) {
+    // KFENCE takes pages out of the direct map and back without CPA.
+    if (name.starts_with("kfence")) continue;
+    SCOPED_TRACE(name);
+    const KernelCapture capture = Capture(name);
+    // Without recorded calls the frees of secret pages are not known.
+    const nlohmann::json json = CaptureJson(name);
+    if (!json.at("config").value("kprobes", false)) continue;
+    auto predictor = Predictor::Create(capture.input, nullptr);
+    ASSERT_OK(predictor);
+    auto measured = capture.measured.steps.begin();
+    for (const workload::ReplayStep& step : capture.input.steps) {
+      for (const workload::CpaCall& call : step.calls) (*predictor)->Apply(call);
+      if (measured == capture.measured.steps.end() || measured->index != step.index) continue;
+      // Changes while the dump was being read may or may not be in it.
+      const bool still = !json.at("steps").at(step.index).contains("dm");
+      if (measured->direct_map.has_value() && still) {
+        const auto dumped = model::DirectMap::FromRuns(*measured->direct_map);
+        ASSERT_OK(dumped);
+        EXPECT_TRUE(Runs((*predictor)->direct_map()) == Runs(*dumped)) << "step " << step.index;
+        ++dumps;
+      }
+      ++measured;
+    }
+  }
+  EXPECT_EQ(dumps, 800);
+}
+
+using Split = std::pair<model::MapLevel, uint64_t>;
+
+// Notes which block each split asks a page table for.
+class SplitRecorder : public model::TablePageSource {
+ public:
+  std::optional<model::FrameNumber> TakeTable(model::MapLevel level, model::FrameNumber first) override {
+    splits_.insert({level, first.raw()});
+    return model::FrameNumber(0);
+  }
+  void ReturnTable(model::FrameNumber) override {}
+  std::multiset<Split> Take() { return std::exchange(splits_, {}); }
+
+ private:
+  std::multiset<Split> splits_;
+};
+
+std::multiset<Split> RecordedSplits(const nlohmann::json& step) {
+  std::multiset<Split> splits;
+  if (!step.contains("dm")) return splits;
+  for (const nlohmann::json& row : step.at("dm").at("splits")) {
+    if (row.at(2).is_null()) continue;  // not in the direct map
+    const model::MapLevel level = row.at(1) == "1G" ? model::MapLevel::k1G : model::MapLevel::k2M;
+    const model::FrameNumber frame(row.at(2).get<uint64_t>());
+    splits.insert({level, frame.AlignedDown(model::FramesOf(level)).raw()});
+  }
+  return splits;
+}
+
+TEST(KernelReplayTest, EverySplitFallsWhereTheKernelSplit) {
+  size_t splits = 0;
+  for (const std::string& name : CaptureNames()) {
+    SCOPED_TRACE(name);
+    const KernelCapture capture = Capture(name);
+    if (!capture.input.start_step.has_value()) continue;
+    const nlohmann::json json = CaptureJson(name);
+    SplitRecorder recorder;
+    auto predictor = Predictor::Create(capture.input, &recorder);
+    ASSERT_OK(predictor);
+    for (const workload::ReplayStep& step : capture.input.steps) {
+      for (const workload::CpaCall& call : step.calls) (*predictor)->Apply(call);
+      const std::multiset<Split> predicted = recorder.Take();
+      if (step.source != workload::RequestSource::kCpaCalls) continue;
+      EXPECT_EQ(predicted, RecordedSplits(json.at("steps").at(step.index))) << "step " << step.index;
+      splits += predicted.size();
+    }
+  }
+  EXPECT_EQ(splits, 4442);
+}
+
+// Replaces every number below `json` by an arbitrary one.
+void Scramble(nlohmann::json& json, uint64_t& state) {
+  if (json.is_number()) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    json = state >> 40;
+    return;
+  }
+  if (json.is_structured()) {
+    for (nlohmann::json& child : json) Scramble(child, state);
+  }
+}
+
+// Everything the kernel was measured to do after the start is replaced by nonsense, or dropped.
+void ScrambleMeasurements(nlohmann::json& capture, int start_step) {
+  uint64_t state = 1;
+  Scramble(capture["boot"], state);
+  for (nlohmann::json& step : capture["steps"]) {
+    if (step.at("i") == start_step) continue;
+    if (step.contains("after")) {
+      Scramble(step["after"]["meminfo_kB"], state);
+      Scramble(step["after"]["vmstat"], state);
+      for (const char* key :
+           {"direct_map", "tables", "direct_map_pages", "not_present_4k", "buddyinfo", "pagetypeinfo"}) {
+        step["after"].erase(key);
+      }
+    }
+    for (const char* key : {"ipi", "freelist"}) step.erase(key);
+    if (step.contains("dm")) {
+      step["dm"]["splits"] = nlohmann::json::array();
+      for (const char* key : {"collapses", "collapse_calls"}) step["dm"].erase(key);
+    }
+  }
+}
+
+std::vector<workload::KernelCounters> PredictedCounters(const workload::ReplayInput& input) {
+  std::vector<workload::KernelCounters> counters;
+  const auto prediction = Predict(input);
+  EXPECT_OK(prediction);
+  for (const experiment::Prediction& step : prediction->steps) counters.push_back(step.counters);
+  return counters;
+}
+
+TEST(KernelReplayTest, MeasuredValuesDoNotReachThePrediction) {
+  int captures = 0;
+  for (const std::string& name : CaptureNames()) {
+    SCOPED_TRACE(name);
+    const KernelCapture capture = Capture(name);
+    if (!capture.input.start_step.has_value()) continue;
+    nlohmann::json json = CaptureJson(name);
+    const size_t first_dump = *capture.input.start_step;
+    // Dumps before the first one there are none; those after it are dropped.
+    ScrambleMeasurements(json, static_cast<int>(first_dump));
+    const auto scrambled = workload::ReadKernelCapture(json.dump());
+    ASSERT_OK(scrambled);
+    EXPECT_EQ(PredictedCounters(scrambled->input), PredictedCounters(capture.input));
+    EXPECT_EQ(scrambled->input.limitation, capture.input.limitation);
+    ++captures;
+  }
+  EXPECT_EQ(captures, 170);
+}
+
+TEST(KernelReplayTest, MovingOneFrameToAnotherLargePageChangesThePrediction) {
+  const std::string name = "e820-612-4G-h4k";
+  const KernelCapture capture = Capture(name);
+  ASSERT_EQ(capture.input.start_runs.back().level, model::MapLevel::k2M);
+  const uint64_t target = capture.input.start_runs.back().first.raw();
+  nlohmann::json json = CaptureJson(name);
+  for (nlohmann::json& step : json["steps"]) {
+    if (!step.contains("pfns")) continue;
+    nlohmann::json& list = step["pfns"].front()["list"];
+    ASSERT_NE(list.back().get<uint64_t>() / 512, target / 512);
+    list.back() = target;
+    break;
+  }
+  const auto moved = workload::ReadKernelCapture(json.dump());
+  ASSERT_OK(moved);
+  EXPECT_NE(PredictedCounters(moved->input), PredictedCounters(capture.input));
+}
+
+// The boot rule of the e820 map against the first dump, in captures of odd maps: blocks the kernel split during boot
+// are 4K in the dump and whole by the rule; nothing else may differ.
+TEST(KernelBootTest, FewBlocksDifferFromTheE820Rule) {
+  int captures = 0;
+  for (const std::string& name : CaptureNames()) {
+    if (!name.starts_with("e820")) continue;
+    SCOPED_TRACE(name);
+    const KernelCapture capture = Capture(name);
+    const auto dumped = model::DirectMap::FromRuns(capture.input.start_runs);
+    ASSERT_OK(dumped);
+    const auto booted =
+        model::DirectMap::Boot(capture.input.memory, capture.input.mapping, model::EntryFlags::PageKernel());
+    int finer = 0;
+    for (model::FrameNumber frame(0); frame < booted.end(); frame = frame + model::kFramesPer2M) {
+      const auto rule = booted.Lookup(frame);
+      const auto kernel = dumped->Lookup(frame);
+      ASSERT_EQ(rule.has_value(), kernel.has_value()) << frame.raw();
+      if (!rule.has_value() || rule->level == kernel->level) continue;
+      EXPECT_GT(rule->level, kernel->level) << frame.raw();
+      if (kernel->level == model::MapLevel::k4K) ++finer;
+    }
+    EXPECT_LE(finer, 8);
+    ++captures;
+  }
+  EXPECT_EQ(captures, 40);
+}
+
+}  // namespace
+}  // namespace dmfrag::tests

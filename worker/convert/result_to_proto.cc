@@ -1,0 +1,168 @@
+#include "worker/convert/result_to_proto.h"
+
+#include <algorithm>
+#include <string>
+#include <tuple>
+
+#include "third_party/abseil_extras/check.h"
+
+namespace dmfrag::convert {
+namespace {
+
+using experiment::RunResult;
+using model::EventCounters;
+using workload::KernelCounters;
+
+// Sets the field of Metrics with this name.
+void SetMetric(v1::Metrics& metrics, const std::string& name, int64_t value) {
+  const auto* field = v1::Metrics::descriptor()->FindFieldByName(name);
+  CHECK(field != nullptr);
+  metrics.GetReflection()->SetInt64(&metrics, field, value);
+}
+
+void SetEvents(v1::Metrics& metrics, const EventCounters& events) {
+  EventCounters::ForEach(events, [&](const char* name, int64_t value, bool) { SetMetric(metrics, name, value); });
+}
+
+void AddAttribution(v1::JobResult& result, const std::string& user, const std::string& cache, const std::string& metric,
+                    int64_t value) {
+  if (value == 0) return;
+  v1::Attribution& row = *result.add_attributions();
+  row.set_user(user);
+  row.set_cache(cache);
+  row.set_metric(metric);
+  row.set_value(value);
+}
+
+// A user of permissions meets the cache in all it does; others only in what the cache does to them. Zeros are left out.
+void AddAttributions(const RunResult& run, v1::JobResult& result) {
+  for (const experiment::UserResult& user : run.users) {
+    const std::string own_cache = user.uses_cache ? run.cache_name : "";
+    EventCounters::ForEach(user.events, [&](const char* name, int64_t value, bool of_cache) {
+      AddAttribution(result, user.name, of_cache ? run.cache_name : own_cache, name, value);
+    });
+    AddAttribution(result, user.name, own_cache, "live_pages", user.live_pages);
+    AddAttribution(result, user.name, own_cache, "protected_pages", user.protected_pages);
+  }
+  const auto key = [](const v1::Attribution& row) { return std::tie(row.user(), row.cache(), row.metric()); };
+  std::sort(result.mutable_attributions()->begin(), result.mutable_attributions()->end(),
+            [&](const v1::Attribution& a, const v1::Attribution& b) { return key(a) < key(b); });
+}
+
+v1::TimeSeries Encode(const experiment::TimeSeries& samples) {
+  v1::TimeSeries series;
+  const auto add = [&](const char* metric, int64_t experiment::Sample::*value) {
+    v1::Series& one = *series.add_series();
+    one.set_metric(metric);
+    for (const experiment::Sample& sample : samples) one.add_values(sample.*value);
+  };
+  for (const experiment::Sample& sample : samples) series.add_time_us(sample.time_us);
+  add("splits_2m", &experiment::Sample::splits_2m);
+  add("direct_map_4k_kib", &experiment::Sample::direct_map_4k_kib);
+  add("held_pages", &experiment::Sample::held_pages);
+  add("free_pages", &experiment::Sample::free_pages);
+  return series;
+}
+
+v1::TimeSeries EncodeSmall(experiment::TimeSeries samples) {
+  for (;;) {
+    v1::TimeSeries series = Encode(samples);
+    if (series.ByteSizeLong() <= kMaxTimeSeriesBytes) return series;
+    experiment::Coarsen(samples);
+  }
+}
+
+void SetCounters(const KernelCounters& counters, v1::DirectMapCounters& proto) {
+  proto.set_direct_map_4k_kib(counters.direct_map_4k_kib);
+  proto.set_direct_map_2m_kib(counters.direct_map_2m_kib);
+  if (counters.direct_map_1g_kib.has_value()) proto.set_direct_map_1g_kib(*counters.direct_map_1g_kib);
+  proto.set_level2_splits(counters.level2_splits);
+  proto.set_level3_splits(counters.level3_splits);
+  if (counters.level2_collapses.has_value()) proto.set_level2_collapses(*counters.level2_collapses);
+  if (counters.level3_collapses.has_value()) proto.set_level3_collapses(*counters.level3_collapses);
+}
+
+v1::RequestSource SourceFrom(workload::RequestSource source) {
+  switch (source) {
+    case workload::RequestSource::kNone:
+      return v1::REQUEST_SOURCE_NONE;
+    case workload::RequestSource::kCpaCalls:
+      return v1::REQUEST_SOURCE_CPA_CALLS;
+    case workload::RequestSource::kFrames:
+      return v1::REQUEST_SOURCE_FRAMES;
+  }
+  return v1::REQUEST_SOURCE_UNSPECIFIED;
+}
+
+// What a replay predicts of the metrics of a run. Flushes and table pages are not among them: a capture records neither
+// the callers' own flushes nor, for the predictor, the frames of page tables.
+void SetReplayMetrics(const KernelCounters& last, const EventCounters& events, v1::Metrics& metrics) {
+  metrics.set_splits_2m(events.splits_2m);
+  metrics.set_splits_1g(events.splits_1g);
+  metrics.set_collapses_2m(events.collapses_2m);
+  metrics.set_collapses_1g(events.collapses_1g);
+  metrics.set_direct_map_4k_kib(last.direct_map_4k_kib);
+  metrics.set_direct_map_2m_kib(last.direct_map_2m_kib);
+  if (last.direct_map_1g_kib.has_value()) metrics.set_direct_map_1g_kib(*last.direct_map_1g_kib);
+  metrics.set_cpa_requests(events.cpa_requests);
+  metrics.set_entries_written(events.entries_written);
+}
+
+}  // namespace
+
+v1::JobResult ResultFromRun(const RunResult& run) {
+  v1::JobResult result;
+  result.set_outcome(run.outcome == experiment::RunOutcome::kCompleted ? v1::OUTCOME_COMPLETED
+                                                                       : v1::OUTCOME_STOPPED_AT_LIMIT);
+  v1::Metrics& metrics = *result.mutable_metrics();
+  SetEvents(metrics, run.TotalEvents());
+  metrics.set_direct_map_4k_kib(static_cast<int64_t>(run.direct_map.kib_4k()));
+  metrics.set_direct_map_2m_kib(static_cast<int64_t>(run.direct_map.kib_2m()));
+  if (run.has_1g_pages) metrics.set_direct_map_1g_kib(static_cast<int64_t>(run.direct_map.kib_1g()));
+  metrics.set_held_pages(run.held_pages);
+  metrics.set_held_pages_max(run.held_pages_max);
+  metrics.set_live_pages(run.TotalLivePages());
+  metrics.set_protected_pages(run.TotalProtectedPages());
+  metrics.set_free_pages(run.free_pages);
+  AddAttributions(run, result);
+  if (!run.series.empty()) *result.mutable_time_series() = EncodeSmall(run.series);
+  return result;
+}
+
+v1::JobResult ResultFromReplay(const workload::ReplayInput& input, const experiment::ReplayPrediction& prediction,
+                               const std::vector<experiment::ComparedStep>& steps) {
+  v1::JobResult result;
+  result.set_outcome(v1::OUTCOME_COMPLETED);
+  v1::ReplayReport& report = *result.mutable_replay();
+  report.set_capture_id(input.capture_id);
+  report.set_kernel(input.kernel);
+  if (input.start_step.has_value()) report.set_start_step(*input.start_step);
+  report.set_limitation(input.limitation);
+  int64_t exact = 0;
+  int64_t changed = 0;
+  int64_t largest = 0;
+  for (const experiment::ComparedStep& step : steps) {
+    v1::ReplayStep& proto = *report.add_steps();
+    proto.set_index(step.prediction.index);
+    proto.set_action(step.prediction.action);
+    proto.set_source(SourceFrom(step.prediction.source));
+    proto.set_requests(step.prediction.requests);
+    SetCounters(step.prediction.counters, *proto.mutable_predicted());
+    SetCounters(step.measured, *proto.mutable_measured());
+    proto.set_difference(step.difference);
+    proto.set_changed(step.changed);
+    exact += step.difference == 0 ? 1 : 0;
+    changed += step.changed ? 1 : 0;
+    largest = std::max(largest, step.max_difference);
+  }
+  v1::Metrics& metrics = *result.mutable_metrics();
+  const KernelCounters& last = prediction.steps.empty() ? input.start_counters : prediction.steps.back().counters;
+  SetReplayMetrics(last, prediction.events, metrics);
+  metrics.set_replay_steps(static_cast<int64_t>(steps.size()));
+  metrics.set_replay_steps_with_change(changed);
+  metrics.set_replay_exact_steps(exact);
+  metrics.set_replay_max_abs_difference(largest);
+  return result;
+}
+
+}  // namespace dmfrag::convert

@@ -1,0 +1,148 @@
+#include "worker/convert/run_config_from_spec.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "third_party/abseil_extras/status_macros.h"
+
+namespace dmfrag::convert {
+namespace {
+
+absl::StatusOr<model::KernelRelease> ReleaseFrom(v1::KernelRelease release, const char* field) {
+  switch (release) {
+    case v1::KERNEL_RELEASE_6_1:
+      return model::KernelRelease::k6_1;
+    case v1::KERNEL_RELEASE_6_12:
+      return model::KernelRelease::k6_12;
+    case v1::KERNEL_RELEASE_6_16:
+      return model::KernelRelease::k6_16;
+    case v1::KERNEL_RELEASE_6_18:
+      return model::KernelRelease::k6_18;
+    case v1::KERNEL_RELEASE_7_3:
+      return model::KernelRelease::k7_3;
+    default:
+      return absl::InvalidArgumentError(absl::StrCat(field, ": release ", v1::KernelRelease_Name(release),
+                                                     " is not modelled; take KERNEL_RELEASE_6_1 to _7_3"));
+  }
+}
+
+absl::StatusOr<model::MemoryMap> MemoryFrom(const v1::MachineSpec& machine) {
+  if (machine.e820().empty()) return model::MemoryMap::Pc(machine.memory_bytes());
+  std::vector<model::ByteRange> ranges;
+  for (const v1::MemoryRange& range : machine.e820()) ranges.push_back({range.start_bytes(), range.end_bytes()});
+  return model::MemoryMap::FromUsableRanges(ranges);
+}
+
+policy::GlobalCacheOptions GlobalFrom(const v1::CacheOptions& options) {
+  return {.refill_order = model::Order(options.refill_order()),
+          .shrink_below_free_per_mille = options.shrink_below_free_per_mille()};
+}
+
+absl::StatusOr<policy::CacheConfig> CacheFrom(const v1::CacheSpec& cache) {
+  policy::CacheConfig config;
+  switch (cache.type_case()) {
+    case v1::CacheSpec::kNone:
+      config.type = "none";
+      return config;
+    case v1::CacheSpec::kGlobal:
+      config.type = "global";
+      config.global = GlobalFrom(cache.global().options());
+      return config;
+    default:
+      return absl::InvalidArgumentError("cache: this type is not modelled yet; take none or global");
+  }
+}
+
+absl::StatusOr<workload::Distribution> DistributionFrom(const v1::Distribution& distribution,
+                                                        const std::string& field) {
+  switch (distribution.shape_case()) {
+    case v1::Distribution::kConstant:
+      return workload::Constant{distribution.constant().value()};
+    case v1::Distribution::kUniform:
+      if (distribution.uniform().min() > distribution.uniform().max()) break;
+      return workload::Uniform{distribution.uniform().min(), distribution.uniform().max()};
+    case v1::Distribution::kExponential:
+      return workload::Exponential{distribution.exponential().mean()};
+    case v1::Distribution::SHAPE_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError(absl::StrCat(field, ": give constant, uniform with min <= max, or exponential"));
+}
+
+absl::StatusOr<model::Migratetype> MigratetypeFrom(v1::Migratetype type, const std::string& field) {
+  switch (type) {
+    case v1::MIGRATETYPE_UNMOVABLE:
+      return model::Migratetype::kUnmovable;
+    case v1::MIGRATETYPE_MOVABLE:
+      return model::Migratetype::kMovable;
+    case v1::MIGRATETYPE_RECLAIMABLE:
+      return model::Migratetype::kReclaimable;
+    default:
+      return absl::InvalidArgumentError(absl::StrCat(field, ": give unmovable, movable or reclaimable"));
+  }
+}
+
+absl::StatusOr<workload::SecretmemConfig> SecretmemFrom(const v1::SecretmemUser& user, const std::string& field) {
+  workload::SecretmemConfig config;
+  ASSIGN_OR_RETURN(config.interval_us, DistributionFrom(user.interval_us(), field + ".interval_us"));
+  ASSIGN_OR_RETURN(config.size_pages, DistributionFrom(user.size_pages(), field + ".size_pages"));
+  ASSIGN_OR_RETURN(config.lifetime_us, DistributionFrom(user.lifetime_us(), field + ".lifetime_us"));
+  return config;
+}
+
+absl::StatusOr<workload::OrdinaryConfig> OrdinaryFrom(const v1::OrdinaryUser& user, const std::string& field) {
+  workload::OrdinaryConfig config;
+  ASSIGN_OR_RETURN(config.type, MigratetypeFrom(user.migratetype(), field + ".migratetype"));
+  config.order = model::Order(user.order());
+  ASSIGN_OR_RETURN(config.interval_us, DistributionFrom(user.interval_us(), field + ".interval_us"));
+  ASSIGN_OR_RETURN(config.size_allocations, DistributionFrom(user.size_allocations(), field + ".size_allocations"));
+  ASSIGN_OR_RETURN(config.lifetime_us, DistributionFrom(user.lifetime_us(), field + ".lifetime_us"));
+  return config;
+}
+
+absl::StatusOr<workload::MixConfig> MixFrom(const v1::Mix& mix) {
+  workload::MixConfig config;
+  for (int i = 0; i < mix.users_size(); ++i) {
+    const v1::User& user = mix.users(i);
+    const std::string field = absl::StrCat("workload.mix.users[", i, "]");
+    if (user.has_secretmem()) {
+      ASSIGN_OR_RETURN(auto secretmem, SecretmemFrom(user.secretmem(), field + ".secretmem"));
+      config.users.push_back({user.name(), std::move(secretmem)});
+    } else if (user.has_ordinary()) {
+      ASSIGN_OR_RETURN(auto ordinary, OrdinaryFrom(user.ordinary(), field + ".ordinary"));
+      config.users.push_back({user.name(), std::move(ordinary)});
+    } else {
+      return absl::InvalidArgumentError(absl::StrCat(field, ": needs a kind: secretmem or ordinary"));
+    }
+  }
+  return config;
+}
+
+}  // namespace
+
+absl::StatusOr<experiment::RunConfig> RunConfigFromSpec(const v1::JobSpec& spec) {
+  const v1::MachineSpec& machine = spec.machine();
+  ASSIGN_OR_RETURN(model::MemoryMap memory, MemoryFrom(machine));
+  experiment::RunConfig config{.machine = {.memory = std::move(memory),
+                                           .mapping = {.gbpages = machine.gbpages(),
+                                                       .pse = machine.pse(),
+                                                       .debug_pagealloc = machine.debug_pagealloc()},
+                                           .cpus = machine.cpus()},
+                               .cache = {},
+                               .mix = {},
+                               .length = {.duration_us = spec.length().duration_us(),
+                                          .warmup_us = spec.length().warmup_us(),
+                                          .sample_interval_us = spec.length().sample_interval_us(),
+                                          .max_operations = spec.length().max_operations()},
+                               .seed = spec.seed()};
+  // The allocator has one set of rules so far, whatever the release; it is read so that a wrong value is refused.
+  RETURN_IF_ERROR(ReleaseFrom(spec.kernel().allocator_release(), "kernel.allocator_release").status());
+  ASSIGN_OR_RETURN(config.machine.cpa_release, ReleaseFrom(spec.kernel().cpa_release(), "kernel.cpa_release"));
+  ASSIGN_OR_RETURN(config.cache, CacheFrom(spec.cache()));
+  ASSIGN_OR_RETURN(config.mix, MixFrom(spec.workload().mix()));
+  return config;
+}
+
+}  // namespace dmfrag::convert

@@ -1,0 +1,63 @@
+#ifndef DMFRAG_WORKER_MODEL_EVENT_COUNTERS_H_
+#define DMFRAG_WORKER_MODEL_EVENT_COUNTERS_H_
+
+#include <cstdint>
+
+namespace dmfrag::model {
+
+// What happened, counted. One per user of a run, so that every event has somebody who caused it; sums are totals. Each
+// field carries the name of the metric it feeds. A plain value.
+struct EventCounters {
+  // Direct map.
+  int64_t splits_2m = 0;
+  int64_t splits_1g = 0;
+  int64_t collapses_2m = 0;
+  int64_t collapses_1g = 0;
+  int64_t flushes_all = 0;    // flush_tlb_all
+  int64_t flushes_range = 0;  // page by page, up to 33 pages
+  int64_t flush_ipis = 0;     // flushes times the other processors
+  int64_t cpa_requests = 0;
+  int64_t entries_written = 0;
+  int64_t table_pages = 0;                 // page tables taken for splits
+  int64_t table_pages_in_split_block = 0;  // those of 2M splits that lie in the block they split
+  int64_t split_enomem = 0;                // requests that ended with ENOMEM at a split
+  // Caches.
+  int64_t refills = 0;
+  int64_t refills_failed = 0;  // got less than their order
+  int64_t shrunk_pages = 0;
+  int64_t diverted_pages = 0;
+  // Workload.
+  int64_t operations = 0;
+  int64_t allocations_failed = 0;
+
+  // Calls visit(metric name, field) for each of the above; those of caches are marked.
+  template <typename Self, typename Visitor>
+  static void ForEach(Self& self, const Visitor& visit) {
+    constexpr bool kOfCache = true;
+    visit("splits_2m", self.splits_2m, !kOfCache);
+    visit("splits_1g", self.splits_1g, !kOfCache);
+    visit("collapses_2m", self.collapses_2m, !kOfCache);
+    visit("collapses_1g", self.collapses_1g, !kOfCache);
+    visit("flushes_all", self.flushes_all, !kOfCache);
+    visit("flushes_range", self.flushes_range, !kOfCache);
+    visit("flush_ipis", self.flush_ipis, !kOfCache);
+    visit("cpa_requests", self.cpa_requests, !kOfCache);
+    visit("entries_written", self.entries_written, !kOfCache);
+    visit("table_pages", self.table_pages, !kOfCache);
+    visit("table_pages_in_split_block", self.table_pages_in_split_block, !kOfCache);
+    visit("split_enomem", self.split_enomem, !kOfCache);
+    visit("refills", self.refills, kOfCache);
+    visit("refills_failed", self.refills_failed, kOfCache);
+    visit("shrunk_pages", self.shrunk_pages, kOfCache);
+    visit("diverted_pages", self.diverted_pages, kOfCache);
+    visit("operations", self.operations, !kOfCache);
+    visit("allocations_failed", self.allocations_failed, !kOfCache);
+  }
+
+  EventCounters& operator+=(const EventCounters& other);
+  friend bool operator==(const EventCounters&, const EventCounters&) = default;
+};
+
+}  // namespace dmfrag::model
+
+#endif  // DMFRAG_WORKER_MODEL_EVENT_COUNTERS_H_

@@ -1,0 +1,54 @@
+#include "worker/model/machine.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace dmfrag::model {
+namespace {
+
+constexpr uint32_t kMaxCpus = 4096;
+constexpr EntryFlags kPresentWritable(EntryFlags::kPresent | EntryFlags::kWritable);
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const MachineConfig& config) {
+  if (config.cpus < 1 || config.cpus > kMaxCpus) {
+    return absl::InvalidArgumentError(absl::StrCat("machine with ", config.cpus, " processors: give 1 to ", kMaxCpus));
+  }
+  return std::unique_ptr<Machine>(new Machine(config));
+}
+
+Machine::Machine(const MachineConfig& config)
+    : cpa_release_(config.cpa_release),
+      allocator_(config.memory, config.cpus),
+      direct_map_(DirectMap::Boot(config.memory, config.mapping, EntryFlags::PageKernel())),
+      counters_(DirectMapCounters::Of(direct_map_)),
+      flushes_(config.cpus),
+      tables_(&allocator_),
+      changer_(&direct_map_, &counters_, &tables_, flushes_) {}
+
+CpaOutcome Machine::SetDirectMapInvalidNoflush(FrameNumber first, FrameCount pages) {
+  return changer_.Change({.range = {first, first + pages}, .clear = kPresentWritable, .flush = false}, *account_);
+}
+
+CpaOutcome Machine::SetDirectMapDefaultNoflush(FrameNumber first, FrameCount pages) {
+  return changer_.Change({.range = {first, first + pages}, .set = kPresentWritable, .flush = false}, *account_);
+}
+
+CpaOutcome Machine::SetMemory4K(FrameRange range) {
+  const bool marks = cpa_release_ >= KernelRelease::k6_16;
+  return changer_.Change({.range = range, .set = EntryFlags(marks ? EntryFlags::kKernel4K : 0), .force_4k = true},
+                         *account_);
+}
+
+absl::Status Machine::CheckInvariants() const {
+  if (absl::Status status = allocator_.CheckInvariants(); !status.ok()) return status;
+  return direct_map_.CheckInvariants();
+}
+
+std::optional<FrameNumber> Machine::BuddyTableSource::TakeTable(MapLevel, FrameNumber) {
+  return allocator_->Allocate(Order(0), Migratetype::kUnmovable);
+}
+
+void Machine::BuddyTableSource::ReturnTable(FrameNumber table) { allocator_->Free(table, Order(0)); }
+
+}  // namespace dmfrag::model

@@ -1,0 +1,90 @@
+#ifndef DMFRAG_WORKER_MODEL_MACHINE_H_
+#define DMFRAG_WORKER_MODEL_MACHINE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "worker/model/attribute_changer.h"
+#include "worker/model/direct_map.h"
+#include "worker/model/direct_map_counters.h"
+#include "worker/model/event_counters.h"
+#include "worker/model/kernel_release.h"
+#include "worker/model/memory_map.h"
+#include "worker/model/page_allocator.h"
+#include "worker/model/table_page_source.h"
+#include "worker/model/tlb_flushes.h"
+#include "worker/model/units.h"
+
+namespace dmfrag::model {
+
+struct MachineConfig {
+  MemoryMap memory;
+  BootMappingRules mapping;
+  uint32_t cpus = 4;
+  KernelRelease cpa_release = KernelRelease::k6_12;
+};
+
+// A machine that has booted: page allocator, direct map and CPA joined, with the kernel's calls on top. Page tables of
+// splits are order-0 unmovable pages of the allocator. Events are counted in the account that is set.
+// Thread-compatible; not movable, since its parts refer to each other.
+class Machine {
+ public:
+  // Errors: kInvalidArgument if `cpus` is not in 1..4096.
+  static absl::StatusOr<std::unique_ptr<Machine>> Create(const MachineConfig& config);
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  PageAllocator& allocator() { return allocator_; }
+  const PageAllocator& allocator() const { return allocator_; }
+  const DirectMap& direct_map() const { return direct_map_; }
+  const DirectMapCounters& direct_map_counters() const { return counters_; }
+
+  // Who is charged for events from now on. `account` must outlive its use; never null.
+  void ChargeTo(EventCounters* account) { account_ = account; }
+  EventCounters& account() { return *account_; }
+
+  // set_direct_map_invalid_noflush and set_direct_map_default_noflush: take `pages` frames out of the direct map, or
+  // put them back writable. They do not flush, splits aside. Source: arch/x86/mm/pat/set_memory.c.
+  CpaOutcome SetDirectMapInvalidNoflush(FrameNumber first, FrameCount pages);
+  CpaOutcome SetDirectMapDefaultNoflush(FrameNumber first, FrameCount pages);
+
+  // set_memory_4k: 4K entries over the range. From 6.15 on it also sets the software bit "4K on purpose".
+  CpaOutcome SetMemory4K(FrameRange range);
+
+  // flush_tlb_kernel_range over `pages` of the direct map.
+  void FlushTlbKernelRange(FrameCount pages) { flushes_.FlushRange(pages, *account_); }
+
+  // Invariants of all parts. Errors: kInternal names the first that does not hold.
+  absl::Status CheckInvariants() const;
+
+ private:
+  // Page tables of splits as mainline takes them: alloc_pages(GFP_KERNEL, 0).
+  class BuddyTableSource : public TablePageSource {
+   public:
+    explicit BuddyTableSource(PageAllocator* allocator) : allocator_(allocator) {}
+    std::optional<FrameNumber> TakeTable(MapLevel level, FrameNumber first) override;
+    void ReturnTable(FrameNumber table) override;
+
+   private:
+    PageAllocator* allocator_;
+  };
+
+  explicit Machine(const MachineConfig& config);
+
+  KernelRelease cpa_release_;
+  PageAllocator allocator_;
+  DirectMap direct_map_;
+  DirectMapCounters counters_;
+  TlbFlushes flushes_;
+  BuddyTableSource tables_;
+  AttributeChanger changer_;
+  EventCounters unowned_;
+  EventCounters* account_ = &unowned_;
+};
+
+}  // namespace dmfrag::model
+
+#endif  // DMFRAG_WORKER_MODEL_MACHINE_H_

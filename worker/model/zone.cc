@@ -1,0 +1,257 @@
+#include "worker/model/zone.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "absl/strings/str_cat.h"
+#include "third_party/abseil_extras/check.h"
+
+namespace dmfrag::model {
+namespace {
+
+constexpr FrameCount kMaxBlock = kMaxOrder.frames();
+
+// Which types lend to which, in order (domain 5.2).
+constexpr std::array<std::array<Migratetype, 2>, kMigratetypes> kFallbacks = {{
+    {Migratetype::kReclaimable, Migratetype::kMovable},
+    {Migratetype::kReclaimable, Migratetype::kUnmovable},
+    {Migratetype::kUnmovable, Migratetype::kMovable},
+}};
+
+const std::array<Migratetype, 2>& FallbacksOf(Migratetype type) { return kFallbacks[static_cast<unsigned>(type)]; }
+
+// An allocation of `type` that finds a free block of `found` may claim the pageblock.
+bool MayClaim(Order found, Migratetype type) {
+  return found.raw() >= kPageblockOrder.raw() / 2 || type != Migratetype::kMovable;
+}
+
+}  // namespace
+
+void Zone::AddBootMemory(FrameRange range) {
+  managed_ += range.count();
+  free_ += range.count();
+  FrameNumber frame = range.first;
+  while (frame < range.end) {
+    const FrameNumber whole_end = range.end.AlignedDown(kMaxBlock);
+    if (frame.IsAligned(kMaxBlock) && frame < whole_end) {
+      untouched_.push_back({frame, whole_end});
+      untouched_blocks_ += (whole_end - frame).raw() / kMaxBlock.raw();
+      nonempty_[static_cast<unsigned>(Migratetype::kMovable)] |= uint16_t{1} << kMaxOrder.raw();
+      frame = whole_end;
+      continue;
+    }
+    unsigned order = std::min<unsigned>(kMaxOrder.raw(), std::countr_zero(frame.raw()));
+    while (frame + Order(order).frames() > range.end) --order;
+    AddToList(table_->Touch(frame), Order(order), Migratetype::kMovable, /*to_tail=*/true);
+    frame = frame + Order(order).frames();
+  }
+}
+
+bool Zone::HasBlock(Order order, Migratetype type) const {
+  return (nonempty_[static_cast<unsigned>(type)] >> order.raw() & 1) != 0;
+}
+
+uint64_t Zone::FreeBlocks(Order order, Migratetype type) const {
+  const bool with_untouched = order == kMaxOrder && type == Migratetype::kMovable;
+  return list(order, type).size() + (with_untouched ? untouched_blocks_ : 0);
+}
+
+void Zone::AddToList(FrameIndex block, Order order, Migratetype type, bool to_tail) {
+  FrameRecord& record = table_->record(block);
+  record.state = FrameState::kFree;
+  record.order = static_cast<uint8_t>(order.raw());
+  record.type = type;
+  FrameList& target = list(order, type);
+  if (to_tail) {
+    target.PushTail(*table_, block);
+  } else {
+    target.PushHead(*table_, block);
+  }
+  nonempty_[static_cast<unsigned>(type)] |= static_cast<uint16_t>(1u << order.raw());
+}
+
+void Zone::RemoveFromList(FrameIndex block) {
+  FrameRecord& record = table_->record(block);
+  const Order order(record.order);
+  list(order, record.type).Remove(*table_, block);
+  record.state = FrameState::kNone;
+  if (FreeBlocks(order, record.type) == 0) {
+    nonempty_[static_cast<unsigned>(record.type)] &= static_cast<uint16_t>(~(1u << order.raw()));
+  }
+}
+
+FrameIndex Zone::TakeFirst(Order order, Migratetype type) {
+  const FrameList& from = list(order, type);
+  if (from.empty()) return TakeUntouched();
+  const FrameIndex block = from.head();
+  RemoveFromList(block);
+  return block;
+}
+
+FrameIndex Zone::TakeUntouched() {
+  FrameRange& range = untouched_.front();
+  const FrameIndex block = table_->Touch(range.first);
+  range.first = range.first + kMaxBlock;
+  if (range.empty()) untouched_.pop_front();
+  if (--untouched_blocks_ == 0 && list(kMaxOrder, Migratetype::kMovable).empty()) {
+    nonempty_[static_cast<unsigned>(Migratetype::kMovable)] &= static_cast<uint16_t>(~(1u << kMaxOrder.raw()));
+  }
+  return block;
+}
+
+void Zone::Expand(FrameIndex block, Order from, Order to, Migratetype type) {
+  for (unsigned order = from.raw(); order > to.raw();) {
+    --order;
+    AddToList(block + (FrameIndex{1} << order), Order(order), type, /*to_tail=*/false);
+  }
+}
+
+FrameIndex Zone::Remove(Order order, Migratetype type, Fragmentation fragmentation) {
+  FrameIndex block = RemoveSmallest(order, type);
+  if (block == kNoFrameIndex) block = Claim(order, type, fragmentation);
+  if (block == kNoFrameIndex && fragmentation == Fragmentation::kAllowed) block = Steal(order, type);
+  if (block != kNoFrameIndex) free_ -= order.frames();
+  return block;
+}
+
+FrameIndex Zone::RemoveSmallest(Order order, Migratetype type) {
+  const unsigned orders = nonempty_[static_cast<unsigned>(type)] >> order.raw();
+  if (orders == 0) return kNoFrameIndex;
+  const Order found(order.raw() + static_cast<unsigned>(std::countr_zero(orders)));
+  const FrameIndex block = TakeFirst(found, type);
+  Expand(block, found, order, type);
+  return block;
+}
+
+FrameIndex Zone::Claim(Order order, Migratetype type, Fragmentation fragmentation) {
+  const Order least = fragmentation == Fragmentation::kAvoided && order < kPageblockOrder ? kPageblockOrder : order;
+  for (unsigned found = kMaxOrder.raw() + 1; found-- > least.raw();) {
+    for (Migratetype fallback : FallbacksOf(type)) {
+      if (!HasBlock(Order(found), fallback)) continue;
+      if (!MayClaim(Order(found), type)) return kNoFrameIndex;
+      const FrameIndex block = ClaimFrom(Order(found), order, type, fallback);
+      if (block != kNoFrameIndex) return block;
+      break;  // the kernel looks at one fallback type per order
+    }
+  }
+  return kNoFrameIndex;
+}
+
+FrameIndex Zone::ClaimFrom(Order found, Order order, Migratetype type, Migratetype fallback) {
+  if (found >= kPageblockOrder) {
+    const FrameIndex block = TakeFirst(found, fallback);
+    SetBlockTypes(block, found, type);
+    Expand(block, found, order, type);
+    return block;
+  }
+  const FrameIndex first = list(found, fallback).head() & ~static_cast<FrameIndex>(kFramesPer2M.raw() - 1);
+  if (!WorthClaiming(first, type)) return kNoFrameIndex;
+  MoveFreePages(first, type);
+  table_->block_type(first) = type;
+  return RemoveSmallest(order, type);
+}
+
+// Half of the block must be free or of a kind that gets on with `type` (try_to_claim_block).
+bool Zone::WorthClaiming(FrameIndex block, Migratetype type) {
+  uint64_t free = 0;
+  uint64_t movable = 0;
+  for (FrameIndex i = 0; i < kFramesPer2M.raw();) {
+    const FrameRecord& record = table_->record(block + i);
+    const FrameIndex size = record.state == FrameState::kNone ? 1 : FrameIndex{1} << record.order;
+    if (record.state == FrameState::kFree) free += size;
+    if (record.state == FrameState::kAllocated && record.type == Migratetype::kMovable) movable += size;
+    i += size;
+  }
+  uint64_t alike = 0;
+  if (type == Migratetype::kMovable) {
+    alike = movable;
+  } else if (table_->block_type(block) == Migratetype::kMovable) {
+    alike = kFramesPer2M.raw() - (free + movable);
+  }
+  return free + alike >= kFramesPer2M.raw() / 2;
+}
+
+void Zone::MoveFreePages(FrameIndex block, Migratetype type) {
+  for (FrameIndex i = 0; i < kFramesPer2M.raw();) {
+    const FrameRecord& record = table_->record(block + i);
+    const FrameIndex size = record.state == FrameState::kNone ? 1 : FrameIndex{1} << record.order;
+    if (record.state == FrameState::kFree && record.type != type) {
+      const Order order(record.order);
+      RemoveFromList(block + i);
+      AddToList(block + i, order, type, /*to_tail=*/true);
+    }
+    i += size;
+  }
+}
+
+FrameIndex Zone::Steal(Order order, Migratetype type) {
+  for (unsigned found = order.raw(); found <= kMaxOrder.raw(); ++found) {
+    for (Migratetype fallback : FallbacksOf(type)) {
+      if (!HasBlock(Order(found), fallback)) continue;
+      const FrameIndex block = TakeFirst(Order(found), fallback);
+      Expand(block, Order(found), order, fallback);
+      return block;
+    }
+  }
+  return kNoFrameIndex;
+}
+
+void Zone::SetBlockTypes(FrameIndex block, Order order, Migratetype type) {
+  const FrameIndex end = block + static_cast<FrameIndex>(order.frames().raw());
+  for (FrameIndex i = block; i < end; i += static_cast<FrameIndex>(kFramesPer2M.raw())) table_->block_type(i) = type;
+}
+
+void Zone::Insert(FrameIndex block, Order order) {
+  free_ += order.frames();
+  const Migratetype type = table_->block_type(block);
+  unsigned merged = order.raw();
+  for (; merged < kMaxOrder.raw(); ++merged) {
+    const FrameIndex buddy = block ^ (FrameIndex{1} << merged);
+    const FrameRecord& record = table_->record(buddy);
+    if (record.state != FrameState::kFree || record.order != merged) break;
+    RemoveFromList(buddy);
+    // Above a pageblock, the buddy's block takes the type of the list they go to.
+    if (merged >= kPageblockOrder.raw()) SetBlockTypes(buddy, Order(merged), type);
+    block &= buddy;
+  }
+  AddToList(block, Order(merged), type, NextMergeIsLikely(block, Order(merged)));
+}
+
+// If the block's buddy came free, the pair would merge further: then the block goes to the tail, to be left alone for a
+// while (buddy_merge_likely).
+bool Zone::NextMergeIsLikely(FrameIndex block, Order order) const {
+  if (order.raw() + 1 >= kMaxOrder.raw()) return false;
+  const FrameIndex pair = block & ~(FrameIndex{1} << order.raw());
+  const FrameRecord& record = table_->record(pair ^ (FrameIndex{1} << (order.raw() + 1)));
+  return record.state == FrameState::kFree && record.order == order.raw() + 1;
+}
+
+absl::Status Zone::CheckInvariants() const {
+  uint64_t frames = untouched_blocks_ * kMaxBlock.raw();
+  for (unsigned order = 0; order < kOrders; ++order) {
+    for (unsigned type = 0; type < kMigratetypes; ++type) {
+      const FrameList& blocks = lists_[order][type];
+      uint64_t count = 0;
+      for (FrameIndex i = blocks.head(); i != kNoFrameIndex; i = table_->record(i).next, ++count) {
+        const FrameRecord& record = table_->record(i);
+        if (record.state != FrameState::kFree || record.order != order || static_cast<unsigned>(record.type) != type ||
+            !table_->FrameOf(i).IsAligned(Order(order).frames()) || count > blocks.size()) {
+          return absl::InternalError(absl::StrCat("free list of order ", order, ", type ", type, ": frame ",
+                                                  table_->FrameOf(i).raw(), " does not belong there"));
+        }
+      }
+      frames += count << order;
+      const bool marked = HasBlock(Order(order), static_cast<Migratetype>(type));
+      if (count != blocks.size() || marked != (FreeBlocks(Order(order), static_cast<Migratetype>(type)) > 0)) {
+        return absl::InternalError(absl::StrCat("free list of order ", order, ", type ", type, " holds ", count,
+                                                " blocks, but its size says ", blocks.size()));
+      }
+    }
+  }
+  if (frames != free_.raw()) {
+    return absl::InternalError(absl::StrCat("the zone's lists hold ", frames, " frames, but it counts ", free_.raw()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace dmfrag::model

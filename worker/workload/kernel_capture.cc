@@ -1,0 +1,326 @@
+#include "worker/workload/kernel_capture.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "nlohmann/json.hpp"
+#include "third_party/abseil_extras/status_macros.h"
+#include "worker/workload/xz.h"
+
+namespace dmfrag::workload {
+namespace {
+
+using model::EntryFlags;
+using model::FrameCount;
+using model::FrameNumber;
+using model::LeafRun;
+using model::MapLevel;
+using Json = nlohmann::json;
+
+constexpr size_t kMaxJsonBytes = size_t{256} << 20;
+constexpr std::string_view kFormat = "dmtruth-1";
+constexpr std::string_view kXzMagic(
+    "\xfd"
+    "7zXZ\0",
+    6);
+constexpr uint64_t kMaxFrame = model::MemoryMap::kMaxAddressBytes / model::kFrameBytes;
+constexpr uint64_t kMaxCallsOfRow = uint64_t{1} << 32;
+
+absl::Status Wrong(const std::string& place, std::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat("capture, ", place, ": ", std::string(what)));
+}
+
+// A hexadecimal string, with or without 0x; empty is 0. Or a number.
+absl::StatusOr<uint64_t> ParseBits(const Json& json, const std::string& place) {
+  if (json.is_number_unsigned()) return json.get<uint64_t>();
+  if (!json.is_string()) return Wrong(place, "expected flags as a hexadecimal string");
+  std::string_view text = json.get_ref<const std::string&>();
+  if (text.starts_with("0x")) text.remove_prefix(2);
+  uint64_t bits = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bits, 16);
+  if (!text.empty() && (error != std::errc() || end != text.data() + text.size())) {
+    return Wrong(place, absl::StrCat("\"", std::string(text), "\" is no hexadecimal number of 64 bits"));
+  }
+  return bits;
+}
+
+absl::StatusOr<FrameNumber> ParseFrame(const Json& json, const std::string& place) {
+  const auto raw = json.get<uint64_t>();
+  if (raw >= kMaxFrame) return Wrong(place, absl::StrCat("frame ", raw, " is beyond 128 TiB"));
+  return FrameNumber(raw);
+}
+
+absl::StatusOr<MapLevel> ParseLevel(const std::string& name, const std::string& place) {
+  if (name == "4k") return MapLevel::k4K;
+  if (name == "2M") return MapLevel::k2M;
+  if (name == "1G") return MapLevel::k1G;
+  return Wrong(place, absl::StrCat("page size \"", name, "\"; expected 4k, 2M or 1G"));
+}
+
+absl::StatusOr<std::vector<LeafRun>> ParseDirectMap(const Json& rows, const std::string& place) {
+  std::vector<LeafRun> runs;
+  runs.reserve(rows.size());
+  for (const Json& row : rows) {
+    LeafRun run;
+    ASSIGN_OR_RETURN(run.first, ParseFrame(row.at(0), place));
+    run.frames = FrameCount(row.at(1).get<uint64_t>());
+    ASSIGN_OR_RETURN(run.level, ParseLevel(row.at(2).get<std::string>(), place));
+    ASSIGN_OR_RETURN(const uint64_t bits, ParseBits(row.at(3), place));
+    run.flags = EntryFlags::FromX86(bits, run.level);
+    runs.push_back(run);
+  }
+  return runs;
+}
+
+std::optional<int64_t> OptionalCount(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found == object.end() ? std::nullopt : std::optional(found->get<int64_t>());
+}
+
+KernelCounters ParseCounters(const Json& state) {
+  const Json& meminfo = state.at("meminfo_kB");
+  const Json& vmstat = state.at("vmstat");
+  KernelCounters counters;
+  counters.direct_map_4k_kib = meminfo.at("DirectMap4k").get<int64_t>();
+  counters.direct_map_2m_kib = meminfo.at("DirectMap2M").get<int64_t>();
+  counters.direct_map_1g_kib = OptionalCount(meminfo, "DirectMap1G");
+  counters.level2_splits = vmstat.at("direct_map_level2_splits").get<int64_t>();
+  counters.level3_splits = vmstat.at("direct_map_level3_splits").get<int64_t>();
+  counters.level2_collapses = OptionalCount(vmstat, "direct_map_level2_collapses");
+  counters.level3_collapses = OptionalCount(vmstat, "direct_map_level3_collapses");
+  return counters;
+}
+
+absl::StatusOr<CpaCall> ParseCall(const Json& row, const std::string& place) {
+  static constexpr std::array<std::pair<std::string_view, CpaCall::Op>, 5> kOps = {{
+      {"sdm_invalid", CpaCall::Op::kSetDirectMapInvalid},
+      {"sdm_default", CpaCall::Op::kSetDirectMapDefault},
+      {"cpa", CpaCall::Op::kChange},
+      {"cpa_force", CpaCall::Op::kForce4K},
+      {"cpa_rox", CpaCall::Op::kRox},
+  }};
+  const std::string& name = row.at(0).get_ref<const std::string&>();
+  const auto* op = std::find_if(kOps.begin(), kOps.end(), [&](const auto& known) { return known.first == name; });
+  if (op == kOps.end()) return Wrong(place, absl::StrCat("unknown operation \"", name, "\""));
+  CpaCall call;
+  call.op = op->second;
+  ASSIGN_OR_RETURN(call.first, ParseFrame(row.at(1), place));
+  call.count = row.at(2).get<uint64_t>();
+  call.step = row.at(3).get<int64_t>();
+  call.pages_each = FrameCount(row.at(4).get<uint64_t>());
+  const __int128 last = static_cast<__int128>(call.first.raw()) + static_cast<__int128>(call.step) * (call.count - 1);
+  if (call.count == 0 || call.count > kMaxCallsOfRow || call.pages_each.raw() == 0 ||
+      call.pages_each.raw() > kMaxFrame || last < 0 || last >= static_cast<__int128>(kMaxFrame)) {
+    return Wrong(place, "a row of attr_changes leaves memory, or has no pages");
+  }
+  ASSIGN_OR_RETURN(const uint64_t set, ParseBits(row.at(5), place));
+  ASSIGN_OR_RETURN(const uint64_t clear, ParseBits(row.at(6), place));
+  call.set = EntryFlags::FromX86(set, MapLevel::k4K);
+  call.clear = EntryFlags::FromX86(clear, MapLevel::k4K);
+  return call;
+}
+
+absl::Status AddFrames(const Json& areas, const std::string& place, std::vector<CpaCall>& calls) {
+  for (const Json& area : areas) {
+    for (const Json& pfn : area.at("list")) {
+      if (pfn.is_null()) continue;  // not mapped any more when the capture looked
+      CpaCall call;
+      call.op = CpaCall::Op::kSetDirectMapInvalid;
+      ASSIGN_OR_RETURN(call.first, ParseFrame(pfn, place));
+      calls.push_back(call);
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string FirstWord(const std::string& action) { return action.substr(0, action.find(' ')); }
+
+bool TouchesSecretPages(const std::string& action) {
+  return action.starts_with("secret") || action.starts_with("psecret");
+}
+
+// Actions that make the kernel change attributes of the direct map.
+bool MayChangeAttributes(const std::string& action) {
+  static const auto& words =
+      *new std::set<std::string>{"cbpf",   "churn",   "dmabs",   "dmat",   "dmpage", "ebpf", "insall",
+                                 "insmod", "insmod1", "insmoda", "pchurn", "rmall",  "rmmod"};
+  return TouchesSecretPages(action) || words.contains(FirstWord(action));
+}
+
+// Whether calls are being recorded, step by step.
+class Recording {
+ public:
+  Recording(bool kprobes, const Json& steps) : on_(kprobes) {
+    for (const Json& step : steps) {
+      if (FirstWord(step.at("action").get<std::string>()) == "traceon") on_ = false;  // it starts there
+    }
+    kprobes_ = kprobes;
+  }
+  bool on() const { return on_; }
+  void Pass(const std::string& action) {
+    if (FirstWord(action) == "traceon") on_ = kprobes_;
+    if (FirstWord(action) == "traceoff") on_ = false;
+  }
+
+ private:
+  bool kprobes_ = false;
+  bool on_;
+};
+
+absl::Status AddCalls(const Json& changes, const std::string& place, std::vector<CpaCall>& calls) {
+  for (const Json& row : changes.at("attr_changes")) {
+    ASSIGN_OR_RETURN(const CpaCall call, ParseCall(row, place));
+    calls.push_back(call);
+  }
+  return absl::OkStatus();
+}
+
+// Calls logged between the end of step `index` and the beginning of the next (lazy frees, mostly).
+absl::StatusOr<std::vector<CpaCall>> CallsAfterStep(const Json& capture, int32_t index) {
+  std::vector<CpaCall> calls;
+  const Json outside = capture.value("trace", Json::object()).value("outside_steps", Json::object());
+  const auto found = outside.find(absl::StrCat(-1 - index));
+  if (found != outside.end()) RETURN_IF_ERROR(AddCalls(*found, absl::StrCat("after step ", index), calls));
+  return calls;
+}
+
+// `calls` were made before it, and after the step before.
+absl::StatusOr<ReplayStep> ParseStep(const Json& json, std::vector<CpaCall> calls) {
+  ReplayStep step;
+  step.calls = std::move(calls);
+  step.index = json.at("i").get<int32_t>();
+  step.action = json.at("action").get<std::string>();
+  const std::string place = absl::StrCat("step ", step.index);
+  if (const auto dm = json.find("dm"); dm != json.end()) {
+    step.source = RequestSource::kCpaCalls;
+    RETURN_IF_ERROR(AddCalls(*dm, place, step.calls));
+  } else if (const auto pfns = json.find("pfns"); pfns != json.end() && TouchesSecretPages(step.action)) {
+    step.source = RequestSource::kFrames;
+    RETURN_IF_ERROR(AddFrames(*pfns, place, step.calls));
+  } else if (!step.calls.empty()) {
+    step.source = RequestSource::kCpaCalls;
+  }
+  return step;
+}
+
+absl::StatusOr<model::MemoryMap> ParseMemory(const Json& capture) {
+  std::vector<model::ByteRange> ranges;
+  for (const Json& range : capture.at("e820_usable_pfn")) {
+    ASSIGN_OR_RETURN(const FrameNumber first, ParseFrame(range.at(0), "e820_usable_pfn"));
+    ASSIGN_OR_RETURN(const FrameNumber end, ParseFrame(range.at(1), "e820_usable_pfn"));
+    ranges.push_back({first.raw() * model::kFrameBytes, end.raw() * model::kFrameBytes});
+  }
+  absl::StatusOr<model::MemoryMap> memory = model::MemoryMap::FromUsableRanges(ranges);
+  if (!memory.ok()) return Wrong("e820_usable_pfn", std::string(memory.status().message()));
+  return memory;
+}
+
+std::string NoDumpLimitation() {
+  return "the capture has no dump of the direct map: the start is the boot rule on its e820 map and the counters at "
+         "boot, so "
+         "that blocks the kernel split during boot count as whole";
+}
+
+std::string UnrecordedLimitation(const ReplayStep& step) {
+  return absl::StrCat("step ", step.index, " (", step.action,
+                      ") may have changed attributes, and its calls were not recorded: predictions leave them out");
+}
+
+bool HasDump(const Json& step) {
+  const auto after = step.find("after");
+  return after != step.end() && after->contains("direct_map");
+}
+
+absl::Status ParseSteps(const Json& capture, KernelCapture& result) {
+  const Json& steps = capture.at("steps");
+  Recording recording(capture.at("config").value("kprobes", false), steps);
+  const auto start = std::find_if(steps.begin(), steps.end(), HasDump);
+  ReplayInput& input = result.input;
+  if (start == steps.end()) {
+    input.limitation = NoDumpLimitation();
+    input.start_counters = ParseCounters(capture.at("boot"));
+  } else {
+    input.start_step = start->at("i").get<int32_t>();
+    input.start_counters = ParseCounters(start->at("after"));
+    ASSIGN_OR_RETURN(input.start_runs, ParseDirectMap(start->at("after").at("direct_map"), "the first dump"));
+  }
+  bool started = start == steps.end();
+  std::vector<CpaCall> calls_between;
+  for (auto json = steps.begin(); json != steps.end(); ++json) {
+    const std::string action = json->at("action").get<std::string>();
+    recording.Pass(action);
+    if (!started) {
+      started = json == start;
+      if (started) {
+        ASSIGN_OR_RETURN(calls_between, CallsAfterStep(capture, json->at("i").get<int32_t>()));
+      }
+      continue;
+    }
+    ASSIGN_OR_RETURN(ReplayStep step, ParseStep(*json, std::exchange(calls_between, {})));
+    ASSIGN_OR_RETURN(calls_between, CallsAfterStep(capture, step.index));
+    if (input.limitation.empty() && step.source == RequestSource::kNone && !recording.on() &&
+        MayChangeAttributes(action)) {
+      input.limitation = UnrecordedLimitation(step);
+    }
+    const auto after = json->find("after");
+    if (after != json->end() && after->contains("meminfo_kB")) {
+      ReplayMeasured::Step measured;
+      measured.index = step.index;
+      measured.counters = ParseCounters(*after);
+      if (HasDump(*json)) {
+        ASSIGN_OR_RETURN(measured.direct_map,
+                         ParseDirectMap(after->at("direct_map"), absl::StrCat("dump of step ", step.index)));
+      }
+      result.measured.steps.push_back(std::move(measured));
+    }
+    input.steps.push_back(std::move(step));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
+  const std::string format = capture.is_object() ? capture.value("format", "") : "";
+  if (format != kFormat) {
+    return Wrong("format", absl::StrCat("\"", format, "\" is not known; expected ", std::string(kFormat)));
+  }
+  ASSIGN_OR_RETURN(model::MemoryMap memory, ParseMemory(capture));
+  KernelCapture result{.input = {.capture_id = capture.at("id").get<std::string>(),
+                                 .kernel = capture.at("kernel").at("pkg").get<std::string>(),
+                                 .memory = std::move(memory),
+                                 .mapping = {},
+                                 .start_step = {},
+                                 .start_runs = {},
+                                 .start_counters = {},
+                                 .steps = {},
+                                 .limitation = {}},
+                       .measured = {}};
+  result.input.mapping.gbpages = capture.at("using_gb_pages").get<bool>();
+  result.input.mapping.pse = capture.at("cpu_flags").at("pse").get<bool>();
+  RETURN_IF_ERROR(ParseSteps(capture, result));
+  return result;
+}
+
+}  // namespace
+
+absl::StatusOr<KernelCapture> ReadKernelCapture(std::string_view bytes) {
+  std::string json;
+  if (bytes.starts_with(kXzMagic)) {
+    ASSIGN_OR_RETURN(json, DecompressXz(bytes, kMaxJsonBytes));
+    bytes = json;
+  } else if (bytes.size() > kMaxJsonBytes) {
+    return Wrong("file", absl::StrCat("more than ", kMaxJsonBytes, " bytes of JSON; such captures are refused"));
+  }
+  try {
+    return ParseCapture(Json::parse(bytes.begin(), bytes.end()));
+  } catch (const nlohmann::json::exception& error) {
+    return Wrong("JSON", absl::StrCat(error.what(), "; the file is damaged or no capture"));
+  }
+}
+
+}  // namespace dmfrag::workload

@@ -1,0 +1,36 @@
+#include "worker/workload/mix.h"
+
+#include <utility>
+
+namespace dmfrag::workload {
+namespace {
+
+struct TrafficMaker {
+  ObjectTraffic operator()(const SecretmemConfig& config) const { return SecretmemTraffic(config); }
+  ObjectTraffic operator()(const OrdinaryConfig& config) const { return OrdinaryTraffic(config); }
+};
+
+}  // namespace
+
+ObjectTraffic TrafficOf(const UserConfig& user) { return std::visit(TrafficMaker{}, user.kind); }
+
+MixStream::MixStream(const MixConfig& mix, const Random& random, SimTime horizon) {
+  const Random users = random.Derive("users");
+  sources_.reserve(mix.users.size());
+  for (const UserConfig& user : mix.users) {
+    const auto index = static_cast<uint32_t>(sources_.size());
+    sources_.push_back({ObjectStream(TrafficOf(user), index, users.Derive(user.name), horizon), std::nullopt});
+    sources_.back().next = sources_.back().stream.Next();
+  }
+}
+
+std::optional<Operation> MixStream::Next() {
+  Source* first = nullptr;
+  for (Source& source : sources_) {
+    if (source.next.has_value() && (first == nullptr || source.next->time < first->next->time)) first = &source;
+  }
+  if (first == nullptr) return std::nullopt;
+  return std::exchange(first->next, first->stream.Next());
+}
+
+}  // namespace dmfrag::workload

@@ -1,0 +1,38 @@
+#include "worker/workload/object_traffic.h"
+
+namespace dmfrag::workload {
+
+ObjectStream::ObjectStream(const ObjectTraffic& traffic, uint32_t user, const Random& random, SimTime horizon)
+    : traffic_(traffic),
+      user_(user),
+      intervals_(random.Derive("interval")),
+      sizes_(random.Derive("size")),
+      lifetimes_(random.Derive("lifetime")),
+      horizon_(horizon),
+      next_creation_(Draw(traffic_.interval_us, intervals_)) {}
+
+std::optional<Operation> ObjectStream::Next() {
+  Operation operation;
+  operation.user = user_;
+  operation.order = traffic_.order;
+  operation.type = traffic_.type;
+  operation.protection = traffic_.protection;
+  if (!ends_.empty() && ends_.top().time <= next_creation_) {
+    operation.kind = Operation::Kind::kDestroy;
+    operation.time = ends_.top().time;
+    operation.object = ends_.top().object;
+    ends_.pop();
+    return operation;
+  }
+  if (next_creation_ >= horizon_) return std::nullopt;
+  operation.kind = Operation::Kind::kCreate;
+  operation.time = next_creation_;
+  operation.object = next_object_++;
+  operation.allocations = Draw(traffic_.size_allocations, sizes_);
+  const SimTime end = next_creation_.AfterUs(Draw(traffic_.lifetime_us, lifetimes_));
+  if (end < horizon_) ends_.push({end, operation.object});
+  next_creation_ = next_creation_.AfterUs(Draw(traffic_.interval_us, intervals_));
+  return operation;
+}
+
+}  // namespace dmfrag::workload

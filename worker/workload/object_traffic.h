@@ -1,0 +1,62 @@
+#ifndef DMFRAG_WORKER_WORKLOAD_OBJECT_TRAFFIC_H_
+#define DMFRAG_WORKER_WORKLOAD_OBJECT_TRAFFIC_H_
+
+#include <cstdint>
+#include <optional>
+#include <queue>
+#include <vector>
+
+#include "worker/model/migratetype.h"
+#include "worker/model/units.h"
+#include "worker/workload/distribution.h"
+#include "worker/workload/operation.h"
+#include "worker/workload/random.h"
+#include "worker/workload/sim_time.h"
+
+namespace dmfrag::workload {
+
+// Objects that come at intervals, take a number of allocations each, and live for a time: what every user of the first
+// floor is made of. Long-run live allocations are mean size times mean life over mean interval.
+struct ObjectTraffic {
+  Distribution
+      interval_us;  // a run of zeros makes objects at the same time; one without end must be excluded by the caller
+  Distribution size_allocations;
+  Distribution lifetime_us;
+  model::Order order;
+  model::Migratetype type = model::Migratetype::kUnmovable;
+  Protection protection = Protection::kNone;
+};
+
+// The operations of one user, in order of time; an object's end comes before another's beginning at the same time. Each
+// of the three distributions draws from its own stream. Thread-compatible.
+class ObjectStream {
+ public:
+  // Makes operations up to `horizon`, itself excluded. `random` is the user's own stream.
+  ObjectStream(const ObjectTraffic& traffic, uint32_t user, const Random& random, SimTime horizon);
+
+  // The next operation; nullopt when none is left before the horizon.
+  std::optional<Operation> Next();
+
+ private:
+  struct End {
+    SimTime time;
+    uint64_t object;
+    friend bool operator>(const End& a, const End& b) {
+      return a.time != b.time ? a.time > b.time : a.object > b.object;
+    }
+  };
+
+  ObjectTraffic traffic_;
+  uint32_t user_;
+  Random intervals_;
+  Random sizes_;
+  Random lifetimes_;
+  SimTime horizon_;
+  SimTime next_creation_;
+  uint64_t next_object_ = 0;
+  std::priority_queue<End, std::vector<End>, std::greater<End>> ends_;
+};
+
+}  // namespace dmfrag::workload
+
+#endif  // DMFRAG_WORKER_WORKLOAD_OBJECT_TRAFFIC_H_

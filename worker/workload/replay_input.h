@@ -1,0 +1,87 @@
+#ifndef DMFRAG_WORKER_WORKLOAD_REPLAY_INPUT_H_
+#define DMFRAG_WORKER_WORKLOAD_REPLAY_INPUT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "worker/model/direct_map.h"
+#include "worker/model/entry_flags.h"
+#include "worker/model/memory_map.h"
+#include "worker/model/units.h"
+
+// What a capture of a real kernel gives, in two halves that never meet before the comparison: what a predictor may see,
+// and what the kernel was measured to do.
+namespace dmfrag::workload {
+
+// Counters of the direct map as /proc/meminfo and /proc/vmstat print them.
+struct KernelCounters {
+  int64_t direct_map_4k_kib = 0;
+  int64_t direct_map_2m_kib = 0;
+  std::optional<int64_t> direct_map_1g_kib;  // absent: the kernel prints no such line
+  int64_t level2_splits = 0;
+  int64_t level3_splits = 0;
+  std::optional<int64_t> level2_collapses;  // absent before 6.15
+  std::optional<int64_t> level3_collapses;
+  friend bool operator==(const KernelCounters&, const KernelCounters&) = default;
+};
+
+// Recorded calls, read as: for i in [0, count), `op` on the range of `pages_each` pages at first + i * step.
+struct CpaCall {
+  enum class Op {
+    kSetDirectMapInvalid,  // set_direct_map_invalid_noflush
+    kSetDirectMapDefault,  // set_direct_map_default_noflush, set_direct_map_valid_noflush(valid)
+    kChange,               // __change_page_attr_set_clr on a direct-map address
+    kForce4K,              // the same, forced: set_memory_4k
+    kRox,                  // the same, with CPA_COLLAPSE: set_memory_rox
+  };
+  Op op = Op::kChange;
+  model::FrameNumber first;
+  uint64_t count = 1;
+  int64_t step = 0;  // in frames; negative: downwards
+  model::FrameCount pages_each{1};
+  model::EntryFlags set;
+  model::EntryFlags clear;
+};
+
+// Where the requests of a step came from.
+enum class RequestSource { kNone, kCpaCalls, kFrames };
+
+struct ReplayStep {
+  int32_t index = 0;
+  std::string action;
+  RequestSource source = RequestSource::kNone;
+  std::vector<CpaCall> calls;
+};
+
+// All that a predictor receives.
+struct ReplayInput {
+  std::string capture_id;
+  std::string kernel;  // package
+  model::MemoryMap memory;
+  model::BootMappingRules mapping;
+  // The dump the prediction starts from, and its counters. Without a dump, the boot rule and the counters at boot.
+  std::optional<int32_t> start_step;
+  std::vector<model::LeafRun> start_runs;
+  KernelCounters start_counters;
+  // Steps after the start, in order.
+  std::vector<ReplayStep> steps;
+  // What keeps the capture from being predicted exactly, as far as the above tells; empty if nothing.
+  std::string limitation;
+};
+
+// What the kernel was measured to do after the start; for the comparison alone.
+struct ReplayMeasured {
+  struct Step {
+    int32_t index = 0;
+    KernelCounters counters;
+    // The direct map, where the step dumped it.
+    std::optional<std::vector<model::LeafRun>> direct_map;
+  };
+  std::vector<Step> steps;
+};
+
+}  // namespace dmfrag::workload
+
+#endif  // DMFRAG_WORKER_WORKLOAD_REPLAY_INPUT_H_
