@@ -124,8 +124,13 @@ struct ResultQuery {
   bool with_details = false;  // time_series and replay
 };
 
-// Writes inside one unit of work. Used on the store's thread alone, only while the unit runs. Every method fails with
-// kInternal on an SQL error that is no fault of the caller, kResourceExhausted on a full disk.
+// Writes inside one unit of work. Used on the store's thread alone, only while the unit runs. A method that fails has
+// changed nothing. Errors of every method, beside its own:
+//   kNotFound: a row that is named (an experiment, a template, a job) does not exist. The text says which.
+//   kInvalidArgument: a digest that is not 32 bytes, or another value that cannot be kept.
+//   kResourceExhausted: the disk is full. kUnavailable: it does not take writes now. kDataLoss: the file is damaged.
+//   kInternal: a bug of ours.
+// After the last two lines the unit fails with that status, whatever its work returns.
 class Writer {
  public:
   virtual ~Writer() = default;
@@ -143,17 +148,23 @@ class Writer {
   virtual absl::Status InsertJobs(int64_t experiment_id, const std::vector<JobRow>& new_jobs,
                                   const std::vector<LinkRow>& links, int64_t jobs_made) = 0;
 
+  // Errors: kAlreadyExists if the job has an attempt of that number.
   virtual absl::Status InsertAttempt(const AttemptRow& row) = 0;
-  // Ends an attempt; adds to the job's infra_failures or lost.
+  // Ends an attempt; adds to the job's infra_failures or lost. An attempt that has ended keeps its first end: no error,
+  // and nothing is counted again. Errors: kNotFound if there is no such attempt; kInvalidArgument if stderr_tail is too
+  // long.
   virtual absl::Status EndAttempt(const AttemptEnd& end) = 0;
-  // Stores the job's result and sets its state to SUCCEEDED. Errors: kAlreadyExists if it has one: nothing is changed.
+  // Stores the job's result, sets its state to SUCCEEDED and clears its failure text. Errors: kAlreadyExists if it has
+  // one: nothing is changed. kInvalidArgument if the result holds fields unknown to this program, or a time series
+  // above 64 KiB.
   virtual absl::Status InsertResult(const ResultRow& row) = 0;
-  // Keeps a result that came late or twice.
+  // Keeps a result that came late or twice; the same (job, attempt, fence, digest) again is kept once, without error.
   virtual absl::Status InsertDuplicate(const ResultRow& row, const std::string& reason) = 0;
   // Sets a job's state (not SUCCEEDED) and its failure text. A job that has a result keeps SUCCEEDED.
   virtual absl::Status SetJobState(int64_t job_id, v1::JobState state, const std::string& failure) = 0;
 
-  // Ends an experiment with its final counts.
+  // Ends an experiment with its final counts. CANCELLED also releases its links to jobs that have not ended: from then
+  // on they show CANCELLED and no result, whatever becomes of the job.
   virtual absl::Status EndExperiment(int64_t experiment_id, v1::ExperimentState state, absl::Time end_time,
                                      const v1::JobCounts& counts) = 0;
   // Remembers a request that made nothing new. Errors: kAlreadyExists.
@@ -180,14 +191,16 @@ class Reader {
   virtual absl::StatusOr<v1::JobSpec> GetTemplate(int64_t template_id) const = 0;
   // Whole: spec (with seed), result with details, attempts, duplicates.
   virtual absl::StatusOr<v1::Result> GetResult(int64_t job_id) const = 0;
-  // In order of (point, replicate), released links included; `axis_labels` are left to the caller.
+  // In order of (point, replicate), released links included; `axis_labels` are left to the caller. Errors:
+  // kInvalidArgument for an unknown field (the text names the nearest) or operator, or a limit below 1.
   virtual absl::StatusOr<std::vector<v1::Result>> ListResults(const ResultQuery& query) const = 0;
   virtual absl::StatusOr<std::vector<v1::Attempt>> ListAttempts(int64_t job_id) const = 0;
   virtual absl::StatusOr<v1::Capture> GetCapture(const std::string& name) const = 0;
 
   // For recovery at the start.
   virtual absl::StatusOr<std::vector<ExperimentRow>> ActiveExperiments() const = 0;
-  // Calls `visit` for each link of the experiment with its job, in order of (point, replicate).
+  // Calls `visit` for each link of the experiment with its job, in order of (point, replicate). `visit` must not read
+  // from the store.
   virtual absl::Status VisitLinks(int64_t experiment_id,
                                   const std::function<void(const LinkRow&, const JobRow&)>& visit) const = 0;
   // Attempts without an end, of jobs without a result.
@@ -196,7 +209,7 @@ class Reader {
     int64_t experiment = 0;
     int64_t job = 0;
     int64_t spec_template = 0;
-    uint64_t fence = 0;
+    uint64_t fence = 0;  // greatest of the attempts committed
     uint64_t epoch = 0;
   };
   virtual absl::StatusOr<LastIds> GetLastIds() const = 0;
@@ -214,7 +227,7 @@ class Store {
   // `done` is called on the store's thread with the unit's status once the transaction is durable (or has failed, with
   // that status). Must not block on anything that waits for the store. Never drops a call of `done`.
   virtual void Commit(Work work, Done done) = 0;
-  // Commit and wait.
+  // Commit and wait. Not on the store's thread.
   absl::Status CommitAndWait(Work work);
 
   virtual const Reader& reader() const = 0;

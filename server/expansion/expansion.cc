@@ -87,14 +87,20 @@ absl::Status CheckFrame(const v1::Experiment& experiment) {
 }  // namespace
 
 Expansion::Expansion(v1::Experiment experiment) : experiment_(std::move(experiment)) {
+  experiment_.clear_source_text();  // kept by the store; of no use here
   replicates_ = experiment_.replicates() == 0 ? 1 : experiment_.replicates();
+}
+
+Expansion Expansion::Restore(const v1::Experiment& experiment) {
+  Expansion expansion(experiment);
+  for (const v1::Axis& axis : experiment.axes()) expansion.points_ *= axis.values_size();
+  return expansion;
 }
 
 absl::StatusOr<Expansion> Expansion::Create(const v1::Experiment& experiment) {
   RETURN_IF_ERROR(CheckFrame(experiment));
   RETURN_IF_ERROR(CheckAxes(experiment));
   Expansion expansion(experiment);
-  expansion.experiment_.clear_source_text();  // kept by the store; of no use here
   for (const v1::Axis& axis : experiment.axes()) {
     expansion.points_ *= axis.values_size();
     if (expansion.jobs() > kMaxJobs) {

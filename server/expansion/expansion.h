@@ -25,6 +25,8 @@ class Expansion {
 
   // Errors: kInvalidArgument that names the field and the remedy.
   static absl::StatusOr<Expansion> Create(const v1::Experiment& experiment);
+  // Of an experiment that Create took before: nothing is checked again.
+  static Expansion Restore(const v1::Experiment& experiment);
 
   int64_t points() const { return points_; }
   int64_t replicates() const { return replicates_; }

@@ -24,18 +24,17 @@ void Scheduler::AddExperiment(int64_t id, int32_t priority, int64_t total) {
   CHECK(experiments_.emplace(id, std::move(entry)).second);
 }
 
-bool Scheduler::AddLink(int64_t experiment, const QueuedJob& queued) {
+void Scheduler::AddLink(int64_t experiment, const QueuedJob& queued, bool cached) {
   ExperimentEntry& entry = experiments_.at(experiment);
   auto [found, is_new] = jobs_.try_emplace(queued.id);
   Job& job = found->second;
   ++entry.linked;
   entry.jobs.push_back(queued.id);
   job.experiments.push_back(experiment);
+  if (cached) ++entry.cached;
   if (is_new) {
     job.spec = queued;
     ++queued_;
-  } else {
-    ++entry.cached;
   }
   if (job.state == State::kQueued) {
     ++entry.queued;
@@ -44,7 +43,6 @@ bool Scheduler::AddLink(int64_t experiment, const QueuedJob& queued) {
   } else {
     ++entry.running;
   }
-  return !is_new;
 }
 
 void Scheduler::AddFinalLink(int64_t experiment, v1::JobState state, bool cached) {

@@ -85,8 +85,7 @@ class Scheduler {
   // REQUIRES: `id` is new.
   void AddExperiment(int64_t id, int32_t priority, int64_t total);
   // The experiment wants a job that is not final. A job the scheduler knows already is shared: `job` is then ignored.
-  // Returns whether it was known.
-  bool AddLink(int64_t experiment, const QueuedJob& job);
+  void AddLink(int64_t experiment, const QueuedJob& job, bool cached);
   // The experiment wants a job that is final already.
   void AddFinalLink(int64_t experiment, v1::JobState state, bool cached);
   bool Knows(int64_t job_id) const { return jobs_.contains(job_id); }

@@ -20,7 +20,7 @@ class SchedulerTest : public testing::Test {
  protected:
   void AddJobs(int64_t experiment, int64_t first_id, int64_t count, int32_t priority = 0) {
     scheduler_.AddExperiment(experiment, priority, count);
-    for (int64_t i = 0; i < count; ++i) scheduler_.AddLink(experiment, {.id = first_id + i});
+    for (int64_t i = 0; i < count; ++i) scheduler_.AddLink(experiment, {.id = first_id + i}, /*cached=*/false);
   }
   void ConnectWith(const std::string& worker, uint32_t credits) {
     scheduler_.Connect(worker, {}, kStart);
@@ -153,7 +153,7 @@ TEST_F(SchedulerTest, FencesGrowOverEpochs) {
   Scheduler next(SchedulerOptions{}, /*epoch=*/4);
   AddJobs(1, 100, 1);
   next.AddExperiment(1, 0, 1);
-  next.AddLink(1, {.id = 100});
+  next.AddLink(1, {.id = 100}, false);
   ConnectWith("a", 1);
   next.Connect("a", {}, kStart);
   next.AddCredits("a", 1);
@@ -180,7 +180,7 @@ TEST_F(SchedulerTest, UserFailureIsFinalAndInfraFailureIsRetriedToALimit) {
 TEST_F(SchedulerTest, SharedJobRunsOnceAndCountsForBoth) {
   AddJobs(1, 100, 1);
   scheduler_.AddExperiment(2, 0, 1);
-  EXPECT_TRUE(scheduler_.AddLink(2, {.id = 100}));
+  scheduler_.AddLink(2, {.id = 100}, /*cached=*/true);
   ConnectWith("a", 5);
   const std::vector<Lease> leases = scheduler_.Assign(kStart, 5);
   ASSERT_THAT(leases, SizeIs(1));
@@ -195,7 +195,7 @@ TEST_F(SchedulerTest, SharedJobRunsOnceAndCountsForBoth) {
 TEST_F(SchedulerTest, CancelReleasesItsOwnLinksAlone) {
   AddJobs(1, 100, 3);
   scheduler_.AddExperiment(2, 0, 1);
-  scheduler_.AddLink(2, {.id = 101});
+  scheduler_.AddLink(2, {.id = 101}, /*cached=*/true);
   ConnectWith("a", 1);
   const Lease running = AssignOne();  // 100, of experiment 1 alone
   EXPECT_EQ(running.key.job_id, 100);
@@ -242,8 +242,8 @@ class SchedulerHistory {
   void Run(int jobs) {
     scheduler_.AddExperiment(1, 0, jobs);
     scheduler_.AddExperiment(2, 1, jobs / 2);
-    for (int64_t id = 1; id <= jobs; ++id) scheduler_.AddLink(1, {.id = id});
-    for (int64_t id = 1; id <= jobs / 2; ++id) scheduler_.AddLink(2, {.id = id});
+    for (int64_t id = 1; id <= jobs; ++id) scheduler_.AddLink(1, {.id = id}, false);
+    for (int64_t id = 1; id <= jobs / 2; ++id) scheduler_.AddLink(2, {.id = id}, true);
     for (int step = 0; step < 20000 && !Finished(); ++step) {
       Step();
       CheckCounts();

@@ -1,0 +1,390 @@
+#include "client/sweep/message_reader.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/sweep/spelling.h"
+#include "dmfrag/v1/annotations.pb.h"
+#include "third_party/abseil_extras/status_macros.h"
+
+namespace dmfrag::client {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::EnumDescriptor;
+using google::protobuf::EnumValueDescriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::OneofDescriptor;
+using google::protobuf::Reflection;
+
+constexpr std::string_view kBytesSuffix = "_bytes";
+constexpr std::string_view kMicrosecondsSuffix = "_us";
+constexpr char kPlannedText[] = "is planned, and no model implements it yet";
+
+// "KERNEL_RELEASE_" of enum KernelRelease: what its zero value has before UNSPECIFIED.
+std::string_view ValuePrefix(const EnumDescriptor& type) {
+  std::string_view zero = type.value(0)->name();
+  constexpr std::string_view kUnspecified = "UNSPECIFIED";
+  if (zero.ends_with(kUnspecified)) zero.remove_suffix(kUnspecified.size());
+  return zero;
+}
+
+bool IsPlannedValue(const EnumValueDescriptor& value) { return value.options().GetExtension(v1::planned_value); }
+
+std::vector<std::string> ValueNames(const EnumDescriptor& type) {
+  std::vector<std::string> names;
+  for (int i = 0; i < type.value_count(); ++i) {
+    if (type.value(i)->number() != 0 && !IsPlannedValue(*type.value(i))) names.push_back(SweepName(*type.value(i)));
+  }
+  return names;
+}
+
+// Upper case, '.' and '-' for '_'.
+std::string EnumKey(std::string_view written) {
+  std::string key;
+  for (const char c : written) key += c == '.' || c == '-' ? '_' : absl::ascii_toupper(c);
+  return key;
+}
+
+const EnumValueDescriptor* FindValue(const EnumDescriptor& type, std::string_view written) {
+  const std::string key = EnumKey(written);
+  const EnumValueDescriptor* value = type.FindValueByName(std::string(ValuePrefix(type)) + key);
+  return value != nullptr ? value : type.FindValueByName(key);
+}
+
+// The oneof of a message that is nothing else; null if the message has other fields too. Such a message can be written
+// as a scalar, and needs a member.
+const OneofDescriptor* OnlyOneof(const Descriptor& type) {
+  if (type.real_oneof_decl_count() != 1) return nullptr;
+  return type.oneof_decl(0)->field_count() == type.field_count() ? type.oneof_decl(0) : nullptr;
+}
+
+// Members of a oneof that a scalar can name.
+std::vector<std::string> MemberNames(const OneofDescriptor& oneof) {
+  std::vector<std::string> names;
+  for (int i = 0; i < oneof.field_count(); ++i) {
+    if (oneof.field(i)->message_type() != nullptr && !IsPlanned(*oneof.field(i))) {
+      names.push_back(SweepName(*oneof.field(i)));
+    }
+  }
+  return names;
+}
+
+const FieldDescriptor* StringMember(const OneofDescriptor& oneof) {
+  for (int i = 0; i < oneof.field_count(); ++i) {
+    if (oneof.field(i)->cpp_type() == FieldDescriptor::CPPTYPE_STRING) return oneof.field(i);
+  }
+  return nullptr;
+}
+
+// Reads the places of one file.
+class Reader {
+ public:
+  explicit Reader(const SourceFile& file) : file_(file) {}
+
+  absl::Status ReadMessage(const SourceNode& node, Unit unit, Message& message) const {
+    switch (node.kind) {
+      case SourceNode::Kind::kMap:
+        return ReadMap(node, unit, message);
+      case SourceNode::Kind::kScalar:
+        return ReadShorthand(node, message);
+      case SourceNode::Kind::kNull:
+      case SourceNode::Kind::kList:
+        return file_.Error(node.place, absl::StrCat(KindText(node), "; ", MessageForm(*message.GetDescriptor())));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadField(const SourceNode& node, const FieldDescriptor& field, Unit outer, Message& message) const {
+    const Unit unit = UnitOf(field, outer);
+    if (!field.is_repeated()) return ReadSingle(node, field, unit, message);
+    if (node.kind != SourceNode::Kind::kList) {
+      return file_.Error(node.place, absl::StrCat(KindText(node), "; ", SweepName(field), " takes a list [...]"));
+    }
+    for (const SourceNode& item : node.items) RETURN_IF_ERROR(ReadSingle(item, field, unit, message));
+    return absl::OkStatus();
+  }
+
+ private:
+  static std::string KindText(const SourceNode& node) {
+    if (node.kind == SourceNode::Kind::kScalar) return Shown(node.scalar) + " stands here";
+    return absl::StrCat(KindName(node.kind), " stands here");
+  }
+
+  // What may be written for a message.
+  static std::string MessageForm(const Descriptor& type) {
+    const OneofDescriptor* oneof = OnlyOneof(type);
+    const std::string map = absl::StrCat("write a map of ", absl::StrJoin(SweepNames(type), ", "));
+    if (oneof == nullptr) return map;
+    return absl::StrCat("write one of ", absl::StrJoin(MemberNames(*oneof), ", "), ", or a map");
+  }
+
+  absl::Status ReadMap(const SourceNode& node, Unit unit, Message& message) const {
+    const Descriptor& type = *message.GetDescriptor();
+    const FieldDescriptor* member = nullptr;
+    std::vector<const FieldDescriptor*> seen;
+    for (const SourceEntry& entry : node.entries) {
+      const FieldDescriptor* field = FindField(type, entry.key);
+      if (field == nullptr) {
+        return file_.Error(entry.key_place, absl::StrCat("unknown key ", Shown(entry.key), "; ",
+                                                         AllowedNames(NormalName(entry.key), SweepNames(type))));
+      }
+      if (IsPlanned(*field)) {
+        return file_.Error(entry.key_place,
+                           absl::StrCat(Shown(entry.key), " ", kPlannedText, "; ", AllowedNames("", SweepNames(type))));
+      }
+      // `a-b` beside `a_b`.
+      if (std::find(seen.begin(), seen.end(), field) != seen.end()) {
+        return file_.Error(entry.key_place, absl::StrCat("key ", Shown(entry.key), " is there twice; leave one"));
+      }
+      seen.push_back(field);
+      if (field->real_containing_oneof() != nullptr) {
+        if (member != nullptr) {
+          return file_.Error(entry.key_place, absl::StrCat(Shown(entry.key), " stands beside ", SweepName(*member),
+                                                           "; exactly one of them may be set"));
+        }
+        member = field;
+      }
+      RETURN_IF_ERROR(ReadField(entry.value, *field, unit, message));
+    }
+    if (member == nullptr && OnlyOneof(type) != nullptr) {
+      return file_.Error(node.place, absl::StrCat("an empty map stands here; ", MessageForm(type)));
+    }
+    return absl::OkStatus();
+  }
+
+  // `cache: none`, `workload: secretmem`.
+  absl::Status ReadShorthand(const SourceNode& node, Message& message) const {
+    const Descriptor& type = *message.GetDescriptor();
+    const OneofDescriptor* oneof = OnlyOneof(type);
+    if (oneof == nullptr) return file_.Error(node.place, absl::StrCat(KindText(node), "; ", MessageForm(type)));
+    const FieldDescriptor* field = FindField(type, node.scalar);
+    if (field != nullptr && field->message_type() != nullptr) {
+      if (IsPlanned(*field)) {
+        return file_.Error(node.place, absl::StrCat(Shown(node.scalar), " ", kPlannedText, "; ",
+                                                    AllowedNames("", MemberNames(*oneof))));
+      }
+      message.GetReflection()->MutableMessage(&message, field);
+      return absl::OkStatus();
+    }
+    const FieldDescriptor* string_member = StringMember(*oneof);
+    if (string_member == nullptr) {
+      return file_.Error(node.place, absl::StrCat("unknown name ", Shown(node.scalar), "; ",
+                                                  AllowedNames(NormalName(node.scalar), MemberNames(*oneof))));
+    }
+    message.GetReflection()->SetString(&message, string_member, node.scalar);
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadSingle(const SourceNode& node, const FieldDescriptor& field, Unit unit, Message& message) const {
+    const Reflection& reflection = *message.GetReflection();
+    if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      Message* inner =
+          field.is_repeated() ? reflection.AddMessage(&message, &field) : reflection.MutableMessage(&message, &field);
+      // `none:` with nothing behind it: the member with its defaults.
+      if (node.kind == SourceNode::Kind::kNull && OnlyOneof(*field.message_type()) == nullptr) return absl::OkStatus();
+      return ReadMessage(node, unit, *inner);
+    }
+    if (node.kind != SourceNode::Kind::kScalar) {
+      return file_.Error(node.place,
+                         absl::StrCat(KindText(node), "; ", SweepName(field), " takes ", ScalarForm(field, unit)));
+    }
+    return ReadScalar(node, field, unit, message);
+  }
+
+  static std::string ScalarForm(const FieldDescriptor& field, Unit unit) {
+    switch (field.cpp_type()) {
+      case FieldDescriptor::CPPTYPE_BOOL:
+        return "true or false";
+      case FieldDescriptor::CPPTYPE_ENUM:
+        return "one of " + absl::StrJoin(ValueNames(*field.enum_type()), ", ");
+      case FieldDescriptor::CPPTYPE_STRING:
+        return "a text";
+      default:
+        break;
+    }
+    if (unit == Unit::kBytes) return "a size, e.g. 4GiB";
+    if (unit == Unit::kMicroseconds) return "a duration, e.g. 20ms";
+    return "a whole number, e.g. 4";
+  }
+
+  absl::Status ReadScalar(const SourceNode& node, const FieldDescriptor& field, Unit unit, Message& message) const {
+    switch (field.cpp_type()) {
+      case FieldDescriptor::CPPTYPE_BOOL:
+        return ReadBool(node, field, message);
+      case FieldDescriptor::CPPTYPE_ENUM:
+        return ReadEnum(node, field, message);
+      case FieldDescriptor::CPPTYPE_STRING:
+        return SetString(node, field, message);
+      case FieldDescriptor::CPPTYPE_UINT32:
+      case FieldDescriptor::CPPTYPE_UINT64:
+      case FieldDescriptor::CPPTYPE_INT32:
+      case FieldDescriptor::CPPTYPE_INT64:
+        return ReadInteger(node, field, unit, message);
+      default:
+        return file_.Error(node.place, absl::StrCat(SweepName(field), " cannot be set in a sweep file; leave it out"));
+    }
+  }
+
+  absl::Status ReadBool(const SourceNode& node, const FieldDescriptor& field, Message& message) const {
+    if (node.scalar != "true" && node.scalar != "false") {
+      return file_.Error(node.place,
+                         absl::StrCat(Shown(node.scalar), " stands for ", SweepName(field), "; write true or false"));
+    }
+    const bool value = node.scalar == "true";
+    if (field.is_repeated()) {
+      message.GetReflection()->AddBool(&message, &field, value);
+    } else {
+      message.GetReflection()->SetBool(&message, &field, value);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status SetString(const SourceNode& node, const FieldDescriptor& field, Message& message) const {
+    if (field.is_repeated()) {
+      message.GetReflection()->AddString(&message, &field, node.scalar);
+    } else {
+      message.GetReflection()->SetString(&message, &field, node.scalar);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadEnum(const SourceNode& node, const FieldDescriptor& field, Message& message) const {
+    const EnumDescriptor& type = *field.enum_type();
+    const EnumValueDescriptor* value = FindValue(type, node.scalar);
+    if (value == nullptr || value->number() == 0) {
+      return file_.Error(node.place, absl::StrCat("unknown ", SweepName(field), " ", Shown(node.scalar), "; ",
+                                                  AllowedNames(NormalName(node.scalar), ValueNames(type))));
+    }
+    if (IsPlannedValue(*value)) {
+      return file_.Error(node.place,
+                         absl::StrCat(Shown(node.scalar), " ", kPlannedText, "; ", AllowedNames("", ValueNames(type))));
+    }
+    if (field.is_repeated()) {
+      message.GetReflection()->AddEnum(&message, &field, value);
+    } else {
+      message.GetReflection()->SetEnum(&message, &field, value);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadInteger(const SourceNode& node, const FieldDescriptor& field, Unit unit, Message& message) const {
+    const absl::StatusOr<uint64_t> value = unit == Unit::kBytes          ? ParseSize(node.scalar)
+                                           : unit == Unit::kMicroseconds ? ParseDuration(node.scalar)
+                                                                         : ParseCount(node.scalar);
+    if (!value.ok()) {
+      return file_.Error(node.place, absl::StrCat(SweepName(field), ": ", value.status().message()));
+    }
+    const uint64_t largest = LargestOf(field);
+    if (*value > largest) {
+      return file_.Error(node.place, absl::StrCat(SweepName(field), ": ", Shown(node.scalar),
+                                                  " is out of range; write 0 to ", largest));
+    }
+    SetInteger(field, *value, message);
+    return absl::OkStatus();
+  }
+
+  static uint64_t LargestOf(const FieldDescriptor& field) {
+    switch (field.cpp_type()) {
+      case FieldDescriptor::CPPTYPE_UINT32:
+        return std::numeric_limits<uint32_t>::max();
+      case FieldDescriptor::CPPTYPE_INT32:
+        return std::numeric_limits<int32_t>::max();
+      case FieldDescriptor::CPPTYPE_INT64:
+        return std::numeric_limits<int64_t>::max();
+      default:
+        return std::numeric_limits<uint64_t>::max();
+    }
+  }
+
+  static void SetInteger(const FieldDescriptor& field, uint64_t value, Message& message) {
+    const Reflection& reflection = *message.GetReflection();
+    const bool add = field.is_repeated();
+    switch (field.cpp_type()) {
+      case FieldDescriptor::CPPTYPE_UINT32:
+        add ? reflection.AddUInt32(&message, &field, value) : reflection.SetUInt32(&message, &field, value);
+        break;
+      case FieldDescriptor::CPPTYPE_INT32:
+        add ? reflection.AddInt32(&message, &field, value) : reflection.SetInt32(&message, &field, value);
+        break;
+      case FieldDescriptor::CPPTYPE_INT64:
+        add ? reflection.AddInt64(&message, &field, value) : reflection.SetInt64(&message, &field, value);
+        break;
+      default:
+        add ? reflection.AddUInt64(&message, &field, value) : reflection.SetUInt64(&message, &field, value);
+        break;
+    }
+  }
+
+  const SourceFile& file_;
+};
+
+}  // namespace
+
+std::string SweepName(const FieldDescriptor& field) {
+  std::string_view name = field.name();
+  for (const std::string_view suffix : {kBytesSuffix, kMicrosecondsSuffix}) {
+    if (name.ends_with(suffix)) name.remove_suffix(suffix.size());
+  }
+  return std::string(name);
+}
+
+Unit UnitOf(const FieldDescriptor& field, Unit outer) {
+  const std::string_view name = field.name();
+  if (name.ends_with(kBytesSuffix)) return Unit::kBytes;
+  if (name.ends_with(kMicrosecondsSuffix)) return Unit::kMicroseconds;
+  return outer;
+}
+
+std::string NormalName(std::string_view written) {
+  std::string name(written);
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+std::vector<std::string> SweepNames(const Descriptor& message) {
+  std::vector<std::string> names;
+  for (int i = 0; i < message.field_count(); ++i) {
+    if (!IsPlanned(*message.field(i))) names.push_back(SweepName(*message.field(i)));
+  }
+  return names;
+}
+
+const FieldDescriptor* FindField(const Descriptor& message, std::string_view written) {
+  const std::string name = NormalName(written);
+  for (int i = 0; i < message.field_count(); ++i) {
+    if (SweepName(*message.field(i)) == name) return message.field(i);
+  }
+  return nullptr;
+}
+
+bool IsPlanned(const FieldDescriptor& field) { return field.options().GetExtension(v1::planned); }
+
+std::string SweepName(const EnumValueDescriptor& value) {
+  std::string_view name = value.name();
+  if (const std::string_view prefix = ValuePrefix(*value.type()); name.starts_with(prefix)) {
+    name.remove_prefix(prefix.size());
+  }
+  std::string written;
+  for (size_t i = 0; i < name.size(); ++i) {
+    const bool between_digits = name[i] == '_' && i > 0 && absl::ascii_isdigit(name[i - 1]) && i + 1 < name.size() &&
+                                absl::ascii_isdigit(name[i + 1]);
+    written += between_digits ? '.' : absl::ascii_tolower(name[i]);
+  }
+  return written;
+}
+
+absl::Status ReadMessage(const SourceFile& file, const SourceNode& node, Unit unit, Message& message) {
+  return Reader(file).ReadMessage(node, unit, message);
+}
+
+absl::Status ReadField(const SourceFile& file, const SourceNode& node, const FieldDescriptor& field, Unit outer,
+                       Message& message) {
+  return Reader(file).ReadField(node, field, outer, message);
+}
+
+}  // namespace dmfrag::client

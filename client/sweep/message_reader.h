@@ -1,0 +1,54 @@
+#ifndef DMFRAG_CLIENT_SWEEP_MESSAGE_READER_H_
+#define DMFRAG_CLIENT_SWEEP_MESSAGE_READER_H_
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "client/sweep/quantity.h"
+#include "client/sweep/source_node.h"
+
+namespace dmfrag::client {
+
+// Fills protobuf messages from what a sweep file says, by reflection: a new field needs no code here.
+//
+// Names: a field's own, without the suffix that says its unit (`memory` for memory_bytes); '-' is taken for '_'.
+// Integers: sizes where the nearest enclosing field named *_bytes or *_us says so, durations likewise, else plain.
+// Enums: the value's name without its prefix, in any case, '.' and '-' for '_' ("6.12").
+// A scalar for a message with a oneof: the oneof's member message of that name, with its defaults; else its string
+// member. Fields and enum values marked `planned` are refused.
+
+// Name of a field in sweep files, and the unit its suffix says; `outer` if it has none.
+std::string SweepName(const google::protobuf::FieldDescriptor& field);
+Unit UnitOf(const google::protobuf::FieldDescriptor& field, Unit outer);
+
+// '-' -> '_'.
+std::string NormalName(std::string_view written);
+
+// Names of a message's fields that may be set, in order of their declaration.
+std::vector<std::string> SweepNames(const google::protobuf::Descriptor& message);
+
+// The field of `message` that `written` names, planned or not; null if there is none.
+const google::protobuf::FieldDescriptor* FindField(const google::protobuf::Descriptor& message,
+                                                   std::string_view written);
+
+// The field is marked `planned`: no model implements it.
+bool IsPlanned(const google::protobuf::FieldDescriptor& field);
+
+// Name of an enum value in sweep files and labels: lower case, without its prefix, and '.' between digits ("6.12").
+std::string SweepName(const google::protobuf::EnumValueDescriptor& value);
+
+// Fills `message` from a map, or from a scalar if it has a oneof. Errors: INVALID_ARGUMENT with the place.
+absl::Status ReadMessage(const SourceFile& file, const SourceNode& node, Unit unit, google::protobuf::Message& message);
+
+// Sets one field of `message`. Errors: INVALID_ARGUMENT with the place.
+absl::Status ReadField(const SourceFile& file, const SourceNode& node, const google::protobuf::FieldDescriptor& field,
+                       Unit outer, google::protobuf::Message& message);
+
+}  // namespace dmfrag::client
+
+#endif  // DMFRAG_CLIENT_SWEEP_MESSAGE_READER_H_

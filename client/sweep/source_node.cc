@@ -1,0 +1,58 @@
+#include "client/sweep/source_node.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace dmfrag::client {
+namespace {
+
+constexpr size_t kShownBytes = 60;
+
+// Control characters as \xNN; UTF-8 stays.
+std::string Escaped(std::string_view text) {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string escaped;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte == '\n') {
+      escaped += "\\n";
+    } else if (byte == '\t') {
+      escaped += "\\t";
+    } else if (byte < 0x20 || byte == 0x7f) {
+      escaped += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
+    } else {
+      escaped += c;
+    }
+  }
+  return escaped;
+}
+
+}  // namespace
+
+const char* KindName(SourceNode::Kind kind) {
+  switch (kind) {
+    case SourceNode::Kind::kNull:
+      return "nothing";
+    case SourceNode::Kind::kScalar:
+      return "a scalar";
+    case SourceNode::Kind::kList:
+      return "a list";
+    case SourceNode::Kind::kMap:
+      return "a map";
+  }
+  return "nothing";
+}
+
+absl::Status SourceFile::Error(SourcePlace place, std::string_view text) const {
+  return absl::InvalidArgumentError(
+      absl::StrCat(Escaped(name_), ":", place.line, ":", place.column, ": ", Escaped(text)));
+}
+
+std::string Shown(std::string_view text) {
+  if (text.size() <= kShownBytes) return "\"" + Escaped(text) + "\"";
+  size_t end = kShownBytes;
+  // Not in the middle of a UTF-8 sequence.
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return "\"" + Escaped(text.substr(0, end)) + "…\"";
+}
+
+}  // namespace dmfrag::client

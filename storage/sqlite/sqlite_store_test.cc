@@ -1,0 +1,154 @@
+#include "storage/sqlite/sqlite_store.h"
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/notification.h"
+#include "storage/testing/store_contract.h"
+#include "storage/testing/test_rows.h"
+
+namespace dmfrag::storage {
+namespace {
+
+using testing::_;
+using testing::AllOf;
+using testing::HasSubstr;
+
+absl::StatusOr<std::unique_ptr<Store>> OpenInFolder(const std::string& folder) {
+  return OpenSqliteStore(folder + "/store.db", SqliteOptions());
+}
+
+// Short groups, so that what spans groups is tested too.
+absl::StatusOr<std::unique_ptr<Store>> OpenWithShortGroups(const std::string& folder) {
+  SqliteOptions options;
+  options.durability = Durability::kNormal;
+  options.group_units = 3;
+  options.group_time = absl::ZeroDuration();
+  options.reader_connections = 1;
+  return OpenSqliteStore(folder + "/store.db", options);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContract, testing::Values(OpenInFolder, OpenWithShortGroups));
+
+class SqliteStoreTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = absl::StrCat(testing::TempDir(), "/sqlite_store_test");
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+    path_ = folder_ + "/store.db";
+  }
+
+  std::unique_ptr<Store> MustOpen(const SqliteOptions& options = SqliteOptions()) {
+    absl::StatusOr<std::unique_ptr<Store>> store = OpenSqliteStore(path_, options);
+    EXPECT_OK(store);
+    return store.ok() ? *std::move(store) : nullptr;
+  }
+
+  std::string folder_;
+  std::string path_;
+};
+
+TEST_F(SqliteStoreTest, WhatWasCommittedIsThereAfterReopening) {
+  {
+    std::unique_ptr<Store> store = MustOpen();
+    ASSERT_OK(store->CommitAndWait(MakeExperiment(1, 2, 2, 1)));
+    ASSERT_OK(store->CommitAndWait([](Writer& writer) -> absl::Status {
+      EXPECT_OK(writer.InsertAttempt(TestAttempt(1, 1, ~uint64_t{0})));
+      return writer.InsertResult(TestResult(1, 5));
+    }));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path_ + "-wal"));  // closed cleanly: nothing left in the log
+  std::unique_ptr<Store> store = MustOpen();
+  EXPECT_THAT(store->reader().GetResult(1)->result(), EqualsMessage(TestResult(1, 5).result));
+  EXPECT_EQ(store->reader().GetLastIds()->fence, ~uint64_t{0});
+  EXPECT_EQ(store->reader().GetLastIds()->job, 4);
+}
+
+TEST_F(SqliteStoreTest, ASecondServerIsRefusedWithFileAndProcess) {
+  std::unique_ptr<Store> store = MustOpen();
+  EXPECT_THAT(OpenSqliteStore(path_, SqliteOptions()),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("store.db.lock"), HasSubstr(absl::StrCat("process ", getpid())))));
+  // Nor by another name of the same file.
+  std::filesystem::create_symlink(path_, folder_ + "/link.db");
+  EXPECT_THAT(OpenSqliteStore(folder_ + "/link.db", SqliteOptions()),
+              StatusIs(absl::StatusCode::kFailedPrecondition, _));
+  store.reset();
+  EXPECT_OK(OpenSqliteStore(path_, SqliteOptions()));
+}
+
+TEST_F(SqliteStoreTest, FilesThatAreNotOursAreRefusedUnchanged) {
+  const std::string text(5000, 'x');
+  std::ofstream(path_) << text;
+  EXPECT_THAT(OpenSqliteStore(path_, SqliteOptions()), StatusIs(absl::StatusCode::kDataLoss, _));
+  EXPECT_EQ(std::filesystem::file_size(path_), text.size());
+  EXPECT_THAT(OpenSqliteStore(folder_ + "/no/such/folder/store.db", SqliteOptions()),
+              StatusIs(absl::StatusCode::kNotFound, _));
+}
+
+TEST_F(SqliteStoreTest, UnitsBeyondTheQueueAreRefusedAndTheStoreGoesOn) {
+  SqliteOptions options;
+  options.queued_units = 2;
+  options.group_units = 1;
+  std::unique_ptr<Store> store = MustOpen(options);
+  absl::Notification begun, go_on;
+  absl::BlockingCounter pending(4);
+  std::vector<absl::StatusCode> codes;
+  const auto done = [&](const absl::Status& status) {
+    codes.push_back(status.code());
+    pending.DecrementCount();
+  };
+  store->Commit(
+      [&](Writer&) {
+        begun.Notify();
+        go_on.WaitForNotification();
+        return absl::OkStatus();
+      },
+      done);
+  begun.WaitForNotification();
+  for (int i = 0; i < 3; ++i) store->Commit([](Writer&) { return absl::OkStatus(); }, done);
+  go_on.Notify();
+  pending.Wait();
+  EXPECT_THAT(codes, testing::ElementsAre(absl::StatusCode::kOk, absl::StatusCode::kOk, absl::StatusCode::kOk,
+                                          absl::StatusCode::kResourceExhausted));
+  EXPECT_OK(store->CommitAndWait([](Writer& writer) { return writer.InsertTemplate(1, TestTemplate(1)); }));
+}
+
+TEST_F(SqliteStoreTest, ALongReaderDoesNotStopTheWriter) {
+  std::unique_ptr<Store> store = MustOpen();
+  ASSERT_OK(store->CommitAndWait(MakeExperiment(1, 100, 1, 1)));
+  int visited = 0;
+  ASSERT_OK(store->reader().VisitLinks(1, [&](const LinkRow& link, const JobRow&) {
+    // The reader sees the state it began with, whatever is committed meanwhile.
+    if (visited++ == 0) {
+      EXPECT_OK(store->CommitAndWait(MakeExperiment(2, 100, 1, 1001)));
+    }
+    EXPECT_EQ(link.experiment_id, 1);
+  }));
+  EXPECT_EQ(visited, 100);
+  EXPECT_EQ(store->reader().GetLastIds()->job, 1100);
+}
+
+TEST_F(SqliteStoreTest, TheLogIsCheckpointedWhileTheStoreRuns) {
+  SqliteOptions options;
+  options.durability = Durability::kNormal;
+  std::unique_ptr<Store> store = MustOpen(options);
+  for (int64_t chunk = 0; chunk < 40; ++chunk) {
+    ASSERT_OK(store->CommitAndWait(MakeExperiment(chunk + 1, 4000, 1, 1 + chunk * 4000)));
+  }
+  // Without checkpoints all of it would still be in the log.
+  EXPECT_GT(std::filesystem::file_size(path_), 8u << 20);
+  EXPECT_LT(std::filesystem::file_size(path_ + "-wal"), 64u << 20);
+}
+
+TEST_F(SqliteStoreTest, TheVersionForTheLogNamesTheSource) {
+  EXPECT_THAT(SqliteVersion(), testing::MatchesRegex("3\\.[0-9.]+ 20[0-9-]+ .*"));
+}
+
+}  // namespace
+}  // namespace dmfrag::storage

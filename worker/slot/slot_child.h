@@ -1,0 +1,17 @@
+#ifndef DMFRAG_WORKER_SLOT_SLOT_CHILD_H_
+#define DMFRAG_WORKER_SLOT_SLOT_CHILD_H_
+
+#include <string>
+
+namespace dmfrag::worker {
+
+// The life of a slot's child process: reads length-delimited JobSpecs from standard input, runs each, writes a
+// length-delimited AttemptReport (its `ref` unset) to standard output, until input ends. Whatever a job does to this
+// process (crash, memory), the worker and its other slots live on. Returns the exit code.
+//
+// `captures`: folder whose files are captures named by their SHA-256.
+int RunSlotChild(const std::string& captures);
+
+}  // namespace dmfrag::worker
+
+#endif  // DMFRAG_WORKER_SLOT_SLOT_CHILD_H_
