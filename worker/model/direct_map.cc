@@ -10,6 +10,7 @@ namespace {
 
 // Frames 0..255, the ISA range, are mapped whatever they are (arch/x86/mm/init.c init_mem_mapping).
 constexpr FrameNumber kIsaEnd(256);
+constexpr uint64_t kMaxFrames = MemoryMap::kMaxAddressBytes / kFrameBytes;
 
 // Joins entries into maximal runs.
 class RunJoiner {
@@ -90,9 +91,9 @@ absl::StatusOr<DirectMap> DirectMap::FromRuns(const std::vector<LeafRun>& runs) 
   for (size_t i = 0; i < runs.size(); ++i) {
     const LeafRun& run = runs[i];
     const FrameCount size = FramesOf(run.level);
-    if (run.first < end || run.frames.raw() == 0 || !run.first.IsAligned(size) || run.frames.raw() % size.raw() != 0 ||
-        run.frames.raw() > MemoryMap::kMaxAddressBytes / kFrameBytes ||
-        (run.first + run.frames).raw() > MemoryMap::kMaxAddressBytes / kFrameBytes) {
+    if (run.first < end || run.first.raw() > kMaxFrames || run.frames.raw() == 0 || run.frames.raw() > kMaxFrames ||
+        (run.first + run.frames).raw() > kMaxFrames || !run.first.IsAligned(size) ||
+        run.frames.raw() % size.raw() != 0) {
       return absl::InvalidArgumentError(absl::StrCat(
           "row ", i, " of the direct map (frame ", run.first.raw(), ", ", run.frames.raw(),
           " frames): rows must ascend, be aligned to their size, and end below 128 TiB; dump the map again"));

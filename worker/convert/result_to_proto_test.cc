@@ -1,0 +1,117 @@
+#include "worker/convert/result_to_proto.h"
+
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace dmfrag::convert {
+namespace {
+
+using experiment::RunResult;
+
+RunResult SomeRun() {
+  RunResult run;
+  run.cache_name = "global";
+  run.users.resize(2);
+  run.users[0].name = "z-secret";
+  run.users[0].uses_cache = true;
+  run.users[0].events.splits_2m = 3;
+  run.users[0].events.refills = 4;
+  run.users[0].live_pages = 5;
+  run.users[0].protected_pages = 5;
+  run.users[1].name = "anon";
+  run.users[1].events.operations = 9;
+  run.users[1].events.diverted_pages = 2;
+  run.users[1].live_pages = 6;
+  run.held_pages = 7;
+  run.direct_map.pages_4k = 10;
+  return run;
+}
+
+TEST(ResultFromRunTest, TotalsAreSumsOverUsers) {
+  const v1::Metrics metrics = ResultFromRun(SomeRun()).metrics();
+  EXPECT_EQ(metrics.splits_2m(), 3);
+  EXPECT_EQ(metrics.live_pages(), 11);
+  EXPECT_EQ(metrics.protected_pages(), 5);
+  EXPECT_EQ(metrics.held_pages(), 7);
+  EXPECT_EQ(metrics.direct_map_4k_kib(), 40);
+}
+
+TEST(ResultFromRunTest, EveryMetricThatAppliesIsThereAndNoOther) {
+  const v1::Metrics metrics = ResultFromRun(SomeRun()).metrics();
+  const auto* descriptor = v1::Metrics::descriptor();
+  for (int i = 0; i < descriptor->field_count(); ++i) {
+    const auto* field = descriptor->field(i);
+    const bool applies = field->name().rfind("replay_", 0) != 0 && field->name() != "direct_map_1g_kib";
+    EXPECT_EQ(metrics.GetReflection()->HasField(metrics, field), applies) << field->name();
+  }
+  RunResult with_1g = SomeRun();
+  with_1g.has_1g_pages = true;
+  EXPECT_TRUE(ResultFromRun(with_1g).metrics().has_direct_map_1g_kib());
+}
+
+TEST(ResultFromRunTest, AttributionsNameUserAndCacheInOrder) {
+  std::vector<std::string> rows;
+  const v1::JobResult result = ResultFromRun(SomeRun());
+  for (const v1::Attribution& row : result.attributions()) {
+    rows.push_back(row.user() + "/" + row.cache() + "/" + row.metric() + "=" + std::to_string(row.value()));
+  }
+  EXPECT_THAT(rows, ::testing::ElementsAre("anon//live_pages=6", "anon//operations=9", "anon/global/diverted_pages=2",
+                                           "z-secret/global/live_pages=5", "z-secret/global/protected_pages=5",
+                                           "z-secret/global/refills=4", "z-secret/global/splits_2m=3"));
+}
+
+TEST(ResultFromRunTest, TimeSeriesFitTheirLimit) {
+  RunResult run = SomeRun();
+  EXPECT_FALSE(ResultFromRun(run).has_time_series());
+  for (uint64_t i = 0; i < 4096; ++i) {
+    run.series.push_back({i * 1000000, 1 << 20, int64_t{1} << 40, 1 << 20, int64_t{1} << 34});
+  }
+  const v1::TimeSeries series = ResultFromRun(run).time_series();
+  EXPECT_LE(series.ByteSizeLong(), kMaxTimeSeriesBytes);
+  EXPECT_GT(series.ByteSizeLong(), kMaxTimeSeriesBytes / 2);
+  ASSERT_EQ(series.series_size(), 4);
+  for (const v1::Series& one : series.series()) EXPECT_EQ(one.values_size(), series.time_us_size());
+  EXPECT_EQ(series.time_us(0), 0);
+  EXPECT_EQ(series.time_us(1), 2000000);
+}
+
+TEST(ResultFromReplayTest, ReportsEachComparedStep) {
+  workload::ReplayInput input{.capture_id = "c",
+                              .kernel = "6.1",
+                              .memory = *model::MemoryMap::Pc(256 << 20),
+                              .mapping = {},
+                              .start_step = 4,
+                              .start_runs = {},
+                              .start_counters = {},
+                              .steps = {},
+                              .limitation = "none to speak of"};
+  experiment::ComparedStep exact;
+  exact.prediction.index = 5;
+  exact.prediction.action = "secret a 1";
+  exact.prediction.source = workload::RequestSource::kFrames;
+  exact.prediction.requests = 1;
+  exact.changed = true;
+  experiment::ComparedStep wrong = exact;
+  wrong.difference = 12;
+  wrong.max_difference = 8;
+  wrong.measured.level2_collapses = 3;
+  const v1::JobResult result = ResultFromReplay(input, {}, {exact, wrong});
+  EXPECT_EQ(result.metrics().replay_steps(), 2);
+  EXPECT_EQ(result.metrics().replay_steps_with_change(), 2);
+  EXPECT_EQ(result.metrics().replay_exact_steps(), 1);
+  EXPECT_EQ(result.metrics().replay_max_abs_difference(), 8);
+  EXPECT_FALSE(result.metrics().has_free_pages());
+  EXPECT_EQ(result.replay().start_step(), 4);
+  EXPECT_EQ(result.replay().limitation(), "none to speak of");
+  ASSERT_EQ(result.replay().steps_size(), 2);
+  EXPECT_EQ(result.replay().steps(0).source(), v1::REQUEST_SOURCE_FRAMES);
+  EXPECT_EQ(result.replay().steps(1).difference(), 12);
+  EXPECT_FALSE(result.replay().steps(1).predicted().has_level2_collapses());
+  EXPECT_EQ(result.replay().steps(1).measured().level2_collapses(), 3);
+}
+
+}  // namespace
+}  // namespace dmfrag::convert

@@ -1,0 +1,171 @@
+#include "worker/convert/run_job.h"
+
+#include <map>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "google/protobuf/text_format.h"
+#include "gtest/gtest.h"
+#include "proto/support/canonical.h"
+#include "proto/support/sha256.h"
+#include "third_party/abseil_extras/status_matchers.h"
+
+namespace dmfrag::convert {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr char kMix[] = R"pb(
+  workload {
+    mix {
+      users {
+        name: "secretmem"
+        secretmem { lifetime_us { exponential { mean: 1000000 } } }
+      }
+      users {
+        name: "anon"
+        ordinary {
+          migratetype: MIGRATETYPE_MOVABLE
+          interval_us { exponential { mean: 20000 } }
+          size_allocations { uniform { min: 1 max: 100 } }
+          lifetime_us { exponential { mean: 2000000 } }
+        }
+      }
+    }
+  }
+  machine { memory_bytes: 536870912 }
+  length { duration_us: 5000000 })pb";
+
+// The merger of texts, later ones over earlier ones.
+v1::JobSpec Spec(const std::string& text, const std::string& more = "") {
+  v1::JobSpec spec;
+  EXPECT_TRUE(google::protobuf::TextFormat::MergeFromString(text, &spec)) << text;
+  EXPECT_TRUE(google::protobuf::TextFormat::MergeFromString(more, &spec)) << more;
+  return spec;
+}
+
+class Captures : public CaptureSource {
+ public:
+  absl::StatusOr<std::string> ReadCapture(const std::string& sha256_hex) const override {
+    const auto found = files.find(sha256_hex);
+    if (found == files.end()) return absl::NotFoundError("no such capture");
+    return found->second;
+  }
+  std::map<std::string, std::string> files;
+};
+
+v1::JobResult MustRun(const std::string& text, const std::string& more = "") {
+  const auto result = RunJob(Spec(text, more), Captures());
+  EXPECT_OK(result);
+  return result.value_or(v1::JobResult());
+}
+
+TEST(RunJobTest, RunsAMixUnderEachCache) {
+  for (const std::string cache : {"cache { none {} }", "cache { global {} }"}) {
+    const v1::JobResult result = MustRun(cache + kMix);
+    EXPECT_EQ(result.outcome(), v1::OUTCOME_COMPLETED);
+    EXPECT_GT(result.metrics().splits_2m(), 0);
+    EXPECT_GT(result.metrics().operations(), 1000);
+    EXPECT_EQ(result.time_series().time_us_size(), 6);
+    EXPECT_FALSE(result.has_replay());
+  }
+}
+
+TEST(RunJobTest, TheDigestIsAFunctionOfTheSpec) {
+  const std::string text = std::string("cache { none {} }") + kMix;
+  const std::string digest = ResultSha256Hex(MustRun(text));
+  EXPECT_EQ(ResultSha256Hex(MustRun(text)), digest);
+  // Defaults written down change nothing; another seed does.
+  EXPECT_EQ(ResultSha256Hex(MustRun(text, "seed: 1 machine { cpus: 4 pse: true }")), digest);
+  EXPECT_NE(ResultSha256Hex(MustRun(text, "seed: 2")), digest);
+}
+
+TEST(RunJobTest, EveryFieldOfTheSpecReachesTheModel) {
+  const std::string base = std::string("cache { global {} }") + kMix;
+  const std::string digest = ResultSha256Hex(MustRun(base));
+  for (const std::string change :
+       {"machine { cpus: 2 }", "machine { gbpages: false }", "machine { pse: false }",
+        "machine { debug_pagealloc: true }", "machine { memory_bytes: 1073741824 }",
+        "cache { global { options { refill_order: 4 } } }",
+        "cache { global { options { shrink_below_free_per_mille: 999 } } }", "length { duration_us: 6000000 }",
+        "length { warmup_us: 1000000 }", "length { sample_interval_us: 500000 }", "length { max_operations: 500 }",
+        "workload { mix { users { name: \"more\" secretmem {} } } }"}) {
+    EXPECT_NE(ResultSha256Hex(MustRun(base, change)), digest) << change;
+  }
+}
+
+TEST(RunJobTest, AnE820MapGivesTheMachine) {
+  const v1::JobResult result = MustRun(
+      "cache { none {} } machine { e820 { end_bytes: 268435456 } e820 { start_bytes: 1073741824 end_bytes: 1342177280 "
+      "} }"
+      "workload { mix { users { name: \"s\" secretmem {} } } } length { duration_us: 1000000 }");
+  EXPECT_EQ(result.metrics().direct_map_4k_kib() + result.metrics().direct_map_2m_kib(), 2 * 262144);
+}
+
+TEST(RunJobTest, NoopDoesNothing) {
+  const v1::JobResult result = MustRun("cache { none {} } workload { noop {} }");
+  EXPECT_EQ(result.outcome(), v1::OUTCOME_COMPLETED);
+  EXPECT_EQ(result.metrics().ByteSizeLong(), 0);
+  EXPECT_EQ(result.attributions_size(), 0);
+}
+
+TEST(RunJobTest, PresetsRun) {
+  EXPECT_GT(MustRun("cache { none {} } workload { preset: \"secretmem\" } length { duration_us: 2000000 }")
+                .metrics()
+                .splits_2m(),
+            0);
+}
+
+TEST(RunJobTest, BadSpecsAreRefusedByField) {
+  const std::map<std::string, std::string> wrong = {
+      {"", "cache"},
+      {"cache { none {} }", "workload"},
+      {"cache { hierarchical {} } workload { noop {} }", "hierarchical"},
+      {"cache { none {} } workload { preset: \"x\" }", "workload.preset"},
+      {"cache { none {} } workload { noop {} } machine { memory_bytes: 5 }", "machine.memory_bytes"},
+      {"cache { none {} } workload { noop {} } machine { numa_nodes: 2 }", "numa_nodes"},
+      {"cache { none {} } workload { noop {} } kernel { cpa_release: KERNEL_RELEASE_5_17 }", "cpa_release"},
+      {"cache { none {} } workload { mix { users { name: \"a\" ordinary {} } } }", "migratetype"},
+      {"cache { none {} } workload { replay { capture_sha256: \"12\" } }", "capture_sha256"},
+  };
+  for (const auto& [text, field] : wrong) {
+    EXPECT_THAT(RunJob(Spec(text), Captures()), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(field))) << text;
+  }
+}
+
+constexpr char kCapture[] =
+    R"({"format": "dmtruth-1", "id": "tiny", "kernel": {"pkg": "6.1"}, "config": {"kprobes": true},
+    "cpu_flags": {"pse": true}, "using_gb_pages": false, "e820_usable_pfn": [[0, 4096]], "steps": [
+    {"i": 0, "action": "dump", "after": {"meminfo_kB": {"DirectMap4k": 2048, "DirectMap2M": 14336},
+      "vmstat": {"direct_map_level2_splits": 0, "direct_map_level3_splits": 0},
+      "direct_map": [[0, 512, "4k", "0x8000000000000103"], [512, 3584, "2M", "0x8000000000000183"]]}},
+    {"i": 1, "action": "secret a 1", "dm": {"attr_changes": [["sdm_invalid", 600, 1, 0, 1, "", ""]], "splits": []},
+      "after": {"meminfo_kB": {"DirectMap4k": 4096, "DirectMap2M": 12288},
+      "vmstat": {"direct_map_level2_splits": 1, "direct_map_level3_splits": 0}}}]})";
+
+TEST(RunJobTest, ReplaysACapture) {
+  Captures captures;
+  const std::string digest = ToHex(Sha256(kCapture));
+  const v1::JobSpec spec = Spec("cache { none {} } workload { replay { capture_sha256: \"" + digest + "\" } }");
+  EXPECT_THAT(RunJob(spec, captures), StatusIs(absl::StatusCode::kNotFound, HasSubstr("no such")));
+  captures.files[digest] = std::string(kCapture) + " ";
+  EXPECT_THAT(RunJob(spec, captures), StatusIs(absl::StatusCode::kDataLoss, HasSubstr(digest)));
+  captures.files[digest] = kCapture;
+  const auto result = RunJob(spec, captures);
+  ASSERT_OK(result);
+  EXPECT_EQ(result->replay().capture_id(), "tiny");
+  EXPECT_EQ(result->metrics().replay_steps(), 1);
+  EXPECT_EQ(result->metrics().replay_exact_steps(), 1);
+  EXPECT_EQ(result->metrics().splits_2m(), 1);
+  EXPECT_FALSE(result->has_time_series());
+}
+
+TEST(CaptureDirectoryTest, ErrorsNameThePlaceAndTheRemedy) {
+  EXPECT_THAT(CaptureDirectory("").ReadCapture("ab"), StatusIs(absl::StatusCode::kNotFound, HasSubstr("--captures")));
+  EXPECT_THAT(CaptureDirectory("/nonexistent").ReadCapture("ab"),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("/nonexistent/ab")));
+}
+
+}  // namespace
+}  // namespace dmfrag::convert

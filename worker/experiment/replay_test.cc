@@ -1,0 +1,133 @@
+#include "worker/experiment/replay.h"
+
+#include <limits>
+
+#include "gtest/gtest.h"
+#include "third_party/abseil_extras/status_matchers.h"
+
+namespace dmfrag::experiment {
+namespace {
+
+using model::EntryFlags;
+using model::FrameCount;
+using model::FrameNumber;
+using model::MapLevel;
+using workload::CpaCall;
+using workload::KernelCounters;
+using workload::ReplayInput;
+using workload::ReplayMeasured;
+
+// 64 MiB, all 2M but the first block.
+ReplayInput Input() {
+  const EntryFlags flags = EntryFlags::PageKernel();
+  ReplayInput input{.capture_id = "test",
+                    .kernel = "6.1",
+                    .memory = *model::MemoryMap::FromUsableRanges({{0, 64 << 20}}),
+                    .mapping = {.gbpages = false},
+                    .start_step = 3,
+                    .start_runs = {{FrameNumber(0), FrameCount(512), MapLevel::k4K, flags},
+                                   {FrameNumber(512), FrameCount(15872), MapLevel::k2M, flags}},
+                    .start_counters = {},
+                    .steps = {},
+                    .limitation = ""};
+  input.start_counters.direct_map_4k_kib = 2048 + 2048;  // the kernel's own offset
+  input.start_counters.direct_map_2m_kib = 30 * 2048;
+  input.start_counters.level2_splits = 7;
+  return input;
+}
+
+CpaCall Invalid(uint64_t first, uint64_t count = 1, int64_t step = 0) {
+  CpaCall call;
+  call.op = CpaCall::Op::kSetDirectMapInvalid;
+  call.first = FrameNumber(first);
+  call.count = count;
+  call.step = step;
+  return call;
+}
+
+void AddStep(ReplayInput& input, int index, std::vector<CpaCall> calls) {
+  input.steps.push_back({index, "step", workload::RequestSource::kCpaCalls, std::move(calls)});
+}
+
+TEST(PredictTest, CountsFromTheMeasuredStart) {
+  ReplayInput input = Input();
+  AddStep(input, 4, {Invalid(1024), Invalid(1500)});
+  AddStep(input, 5, {});
+  AddStep(input, 6, {Invalid(5120, 3, -1024)});
+  const auto prediction = Predict(input);
+  ASSERT_OK(prediction);
+  ASSERT_EQ(prediction->steps.size(), 3);
+  const Prediction& first = prediction->steps[0];
+  EXPECT_EQ(first.requests, 2);
+  EXPECT_EQ(first.counters.level2_splits, 8);
+  EXPECT_EQ(first.counters.direct_map_4k_kib, 4096 + 2048);
+  EXPECT_EQ(first.counters.direct_map_2m_kib, 29 * 2048);
+  EXPECT_FALSE(first.counters.direct_map_1g_kib.has_value());
+  EXPECT_FALSE(first.counters.level2_collapses.has_value());
+  EXPECT_EQ(prediction->steps[1].counters, first.counters);
+  EXPECT_EQ(prediction->steps[2].counters.level2_splits, 11);
+  EXPECT_EQ(prediction->events.splits_2m, 4);
+}
+
+TEST(PredictTest, WithoutADumpTheBootRuleIsTheStart) {
+  ReplayInput input = Input();
+  input.start_step.reset();
+  input.start_runs.clear();
+  AddStep(input, 0, {Invalid(1024), Invalid(100)});
+  const auto prediction = Predict(input);
+  ASSERT_OK(prediction);
+  EXPECT_EQ(prediction->steps[0].counters.level2_splits, 8);
+}
+
+TEST(PredictTest, RefusesAStartThatMakesNoSense) {
+  ReplayInput input = Input();
+  input.start_counters.direct_map_2m_kib = 2047;
+  EXPECT_THAT(Predict(input), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("whole number")));
+  input = Input();
+  input.start_counters.level2_splits = -1;
+  EXPECT_THAT(Predict(input), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("negative")));
+  input = Input();
+  input.start_runs[1].first = FrameNumber(513);
+  EXPECT_THAT(Predict(input), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("row")));
+}
+
+TEST(CompareTest, SaysWhatDiffersAndWhatMoved) {
+  ReplayInput input = Input();
+  AddStep(input, 4, {Invalid(1024)});
+  AddStep(input, 5, {});
+  AddStep(input, 6, {});
+  const auto prediction = Predict(input);
+  ASSERT_OK(prediction);
+  KernelCounters exact = prediction->steps[0].counters;
+  exact.direct_map_1g_kib = 77;  // not predicted: left out
+  KernelCounters off = exact;
+  off.level2_splits += 2;
+  off.direct_map_4k_kib -= 4096;
+  ReplayMeasured measured;
+  measured.steps = {{4, exact, {}}, {6, off, {}}};
+  const auto steps = Compare(*prediction, measured, input.start_counters);
+  ASSERT_EQ(steps.size(), 2);
+  EXPECT_EQ(steps[0].difference, 0);
+  EXPECT_TRUE(steps[0].changed);
+  EXPECT_EQ(steps[1].prediction.index, 6);
+  EXPECT_EQ(steps[1].difference, 4098);
+  EXPECT_EQ(steps[1].max_difference, 4096);
+  EXPECT_TRUE(steps[1].changed);
+}
+
+TEST(CompareTest, AbsurdMeasurementsDoNotOverflow) {
+  ReplayInput input = Input();
+  AddStep(input, 4, {});
+  const auto prediction = Predict(input);
+  ASSERT_OK(prediction);
+  KernelCounters absurd;
+  absurd.direct_map_4k_kib = std::numeric_limits<int64_t>::min();
+  absurd.direct_map_2m_kib = std::numeric_limits<int64_t>::max();
+  absurd.level2_splits = std::numeric_limits<int64_t>::min();
+  ReplayMeasured measured;
+  measured.steps = {{4, absurd, {}}};
+  EXPECT_GT(Compare(*prediction, measured, input.start_counters)[0].difference, int64_t{1} << 61);
+}
+
+}  // namespace
+}  // namespace dmfrag::experiment

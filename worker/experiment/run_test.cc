@@ -1,0 +1,204 @@
+#include "worker/experiment/run.h"
+
+#include <string>
+
+#include "gtest/gtest.h"
+#include "third_party/abseil_extras/status_matchers.h"
+
+namespace dmfrag::experiment {
+namespace {
+
+using workload::Constant;
+using workload::Exponential;
+using workload::Uniform;
+
+constexpr uint64_t kMib = 1 << 20;
+
+workload::UserConfig Secretmem() {
+  return {"secretmem", workload::SecretmemConfig{Exponential{20000}, Uniform{1, 64}, Exponential{2000000}}};
+}
+
+workload::UserConfig Ordinary(const std::string& name, model::Migratetype type, uint64_t interval_us, uint64_t max_size,
+                              uint64_t lifetime_us, unsigned order = 0) {
+  return {name, workload::OrdinaryConfig{type, model::Order(order), Exponential{interval_us}, Uniform{1, max_size},
+                                         Exponential{lifetime_us}}};
+}
+
+// A machine that ordinary traffic keeps half full, and secret areas on it.
+RunConfig Config(const std::string& cache, uint64_t mib = 512) {
+  return {.machine = {.memory = *model::MemoryMap::Pc(mib * kMib), .mapping = {}, .cpus = 4},
+          .cache = {.type = cache, .global = {}},
+          .mix = {{Secretmem(), Ordinary("anon", model::Migratetype::kMovable, 20000, 400, 4000000),
+                   Ordinary("slab", model::Migratetype::kUnmovable, 2000, 4, 5000000),
+                   Ordinary("stack", model::Migratetype::kUnmovable, 5000, 1, 3000000, 2)}},
+          .length = {.duration_us = 20000000},
+          .seed = 1};
+}
+
+RunResult MustRun(const RunConfig& config) {
+  auto result = experiment::Run(config);
+  EXPECT_OK(result);
+  return *std::move(result);
+}
+
+// Everything in one line, to compare runs.
+std::string Fingerprint(const RunResult& result) {
+  std::string text;
+  const auto add = [&](int64_t value) { text += std::to_string(value) + " "; };
+  for (const UserResult& user : result.users) {
+    model::EventCounters::ForEach(user.events, [&](const char*, int64_t value, bool) { add(value); });
+    add(user.live_pages);
+    add(user.protected_pages);
+  }
+  for (const Sample& sample : result.series) {
+    add(static_cast<int64_t>(sample.time_us));
+    add(sample.splits_2m);
+    add(sample.direct_map_4k_kib);
+    add(sample.held_pages);
+    add(sample.free_pages);
+  }
+  add(result.free_pages);
+  add(result.held_pages_max);
+  return text;
+}
+
+TEST(RunTest, TheSameConfigurationGivesTheSameResult) {
+  for (const std::string cache : {"none", "global"}) {
+    const std::string once = Fingerprint(MustRun(Config(cache)));
+    EXPECT_EQ(Fingerprint(MustRun(Config(cache))), once);
+    RunConfig other = Config(cache);
+    other.seed = 2;
+    EXPECT_NE(Fingerprint(MustRun(other)), once);
+  }
+}
+
+TEST(RunTest, OperationsDoNotDependOnTheCache) {
+  const RunResult none = MustRun(Config("none"));
+  const RunResult global = MustRun(Config("global"));
+  EXPECT_EQ(none.TotalEvents().operations, global.TotalEvents().operations);
+  EXPECT_EQ(none.TotalLivePages(), global.TotalLivePages());
+  EXPECT_EQ(none.TotalEvents().allocations_failed, 0);
+  EXPECT_EQ(global.TotalEvents().allocations_failed, 0);
+}
+
+TEST(RunTest, GlobalSplitsFewerLargePagesThanNone) {
+  int64_t none = 0;
+  int64_t global = 0;
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    RunConfig config = Config("none");
+    config.seed = seed;
+    none += MustRun(config).TotalEvents().splits_2m;
+    config = Config("global");
+    config.seed = seed;
+    global += MustRun(config).TotalEvents().splits_2m;
+  }
+  EXPECT_LT(global, none);
+  EXPECT_GT(global, 0);
+}
+
+TEST(RunTest, NoneHoldsNothing) {
+  const RunResult result = MustRun(Config("none"));
+  EXPECT_EQ(result.held_pages, 0);
+  EXPECT_EQ(result.held_pages_max, 0);
+  EXPECT_EQ(result.TotalEvents().refills, 0);
+  EXPECT_EQ(result.cache_name, "");
+}
+
+TEST(RunTest, OnlyUsersOfPermissionsAreChargedForTheDirectMap) {
+  const RunResult result = MustRun(Config("none"));
+  EXPECT_GT(result.users[0].events.splits_2m, 0);
+  EXPECT_GT(result.users[0].protected_pages, 0);
+  EXPECT_EQ(result.users[0].protected_pages, result.users[0].live_pages);
+  for (size_t user = 1; user < result.users.size(); ++user) {
+    EXPECT_EQ(result.users[user].events.cpa_requests, 0);
+    EXPECT_EQ(result.users[user].protected_pages, 0);
+    EXPECT_GT(result.users[user].live_pages, 0);
+  }
+}
+
+TEST(RunTest, FaultsSplitsAndInterruptsAddUp) {
+  const model::EventCounters events = MustRun(Config("none")).TotalEvents();
+  EXPECT_EQ(events.flushes_all, events.splits_2m + events.splits_1g);
+  EXPECT_EQ(events.flush_ipis, 3 * (events.flushes_all + events.flushes_range));
+  EXPECT_EQ(events.table_pages, events.splits_2m + events.splits_1g);
+}
+
+TEST(RunTest, TheWarmUpIsLeftOutOfTheCounters) {
+  RunConfig config = Config("none");
+  const RunResult whole = MustRun(config);
+  config.length.warmup_us = 10000000;
+  config.length.duration_us = 10000000;
+  const RunResult second_half = MustRun(config);
+  EXPECT_LT(second_half.TotalEvents().operations, whole.TotalEvents().operations);
+  EXPECT_GT(second_half.TotalEvents().operations, 0);
+  // The state at the end is the same.
+  EXPECT_EQ(second_half.free_pages, whole.free_pages);
+  EXPECT_EQ(second_half.direct_map, whole.direct_map);
+  ASSERT_EQ(second_half.series.size(), 11);
+  EXPECT_EQ(second_half.series.front().time_us, 0);
+  EXPECT_EQ(second_half.series.front().splits_2m, 0);
+  EXPECT_EQ(second_half.series.back().time_us, 10000000);
+  EXPECT_EQ(second_half.series.back().splits_2m, second_half.TotalEvents().splits_2m);
+  EXPECT_EQ(second_half.series.back().free_pages, second_half.free_pages);
+}
+
+TEST(RunTest, TheLimitOfOperationsIsExact) {
+  RunConfig config = Config("none");
+  config.length.max_operations = 12345;
+  const RunResult result = MustRun(config);
+  EXPECT_EQ(result.outcome, RunOutcome::kStoppedAtLimit);
+  EXPECT_EQ(result.TotalEvents().operations, 12345);
+  EXPECT_EQ(MustRun(Config("none")).outcome, RunOutcome::kCompleted);
+}
+
+TEST(RunTest, RunningOutOfMemoryIsCounted) {
+  for (const std::string cache : {"none", "global"}) {
+    RunConfig config = Config(cache, 256);
+    config.mix.users.push_back(Ordinary("hog", model::Migratetype::kMovable, 10000, 500, 100000000));
+    const RunResult result = MustRun(config);
+    EXPECT_EQ(result.outcome, RunOutcome::kCompleted);
+    EXPECT_GT(result.TotalEvents().allocations_failed, 0);
+    EXPECT_LT(result.free_pages, 10000);
+  }
+}
+
+TEST(RunTest, PressureMakesTheCacheShrinkInsteadOfAllocationsFail) {
+  // A load that fills memory but for a little: what the cache holds idle must be given up.
+  RunConfig config = Config("global", 256);
+  config.mix.users = {{"burst", workload::SecretmemConfig{Constant{1000000}, Constant{20000}, Constant{500000}}},
+                      {"fill", workload::OrdinaryConfig{model::Migratetype::kMovable, model::Order(0),
+                                                        Constant{1600000}, Constant{50000}, Constant{300000}}}};
+  config.length.duration_us = 3000000;
+  const RunResult result = MustRun(config);
+  EXPECT_GT(result.TotalEvents().shrunk_pages, 0);
+  EXPECT_EQ(result.TotalEvents().allocations_failed, 0);
+}
+
+TEST(RunTest, NogbpagesHasNo1GPages) {
+  RunConfig config = Config("none");
+  config.machine.mapping.gbpages = false;
+  const RunResult result = MustRun(config);
+  EXPECT_FALSE(result.has_1g_pages);
+  EXPECT_EQ(result.TotalEvents().splits_1g, 0);
+}
+
+// The whole is the plain allocator when nobody uses permissions.
+TEST(RunTest, WithoutUsersOfPermissionsCachesDoNotMatter) {
+  RunConfig config = Config("none");
+  config.mix.users.erase(config.mix.users.begin());
+  const RunResult none = MustRun(config);
+  config.cache.type = "global";
+  EXPECT_EQ(Fingerprint(MustRun(config)), Fingerprint(none));
+}
+
+TEST(RunTest, ABadConfigurationIsRefused) {
+  RunConfig config = Config("nothing");
+  EXPECT_THAT(experiment::Run(config), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("nothing")));
+  config = Config("none");
+  config.machine.cpus = 0;
+  EXPECT_THAT(experiment::Run(config),
+              StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("processors")));
+}
+
+}  // namespace
+}  // namespace dmfrag::experiment

@@ -1,0 +1,48 @@
+#include "worker/policy/registry.h"
+
+#include "gtest/gtest.h"
+#include "third_party/abseil_extras/status_matchers.h"
+
+namespace dmfrag::policy {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class RegistryTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<model::Machine> machine_ =
+      *model::Machine::Create({.memory = *model::MemoryMap::Pc(uint64_t{1} << 30), .mapping = {}, .cpus = 1});
+};
+
+TEST_F(RegistryTest, MakesEveryTypeItListsAndEachServesAPage) {
+  ASSERT_GE(CacheTypes().size(), 2);
+  for (const CacheTypeInfo& info : CacheTypes()) {
+    SCOPED_TRACE(info.name);
+    EXPECT_FALSE(info.summary.empty());
+    EXPECT_FALSE(info.source.empty());
+    const auto cache = MakeCache({.type = info.name, .global = {}}, machine_.get());
+    ASSERT_OK(cache);
+    EXPECT_EQ((*cache)->name(), info.name == "none" ? "" : info.name);
+    const auto page = (*cache)->Allocate({});
+    ASSERT_TRUE(page.has_value());
+    (*cache)->Free(*page);
+    EXPECT_OK((*cache)->CheckInvariants());
+    EXPECT_OK(machine_->CheckInvariants());
+  }
+}
+
+TEST_F(RegistryTest, AnUnknownTypeIsRefusedWithTheKnownOnes) {
+  EXPECT_THAT(MakeCache({.type = "gobal", .global = {}}, machine_.get()),
+              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("gobal"), HasSubstr("none, global"))));
+}
+
+TEST_F(RegistryTest, OptionsOutOfRangeAreRefusedByName) {
+  EXPECT_THAT(MakeCache({.type = "global", .global = {.refill_order = model::Order(10)}}, machine_.get()),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("refill_order")));
+  EXPECT_THAT(MakeCache({.type = "global", .global = {.shrink_below_free_per_mille = 1001}}, machine_.get()),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("shrink_below_free_per_mille")));
+}
+
+}  // namespace
+}  // namespace dmfrag::policy
