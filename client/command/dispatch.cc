@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "client/command/registry.h"
+#include "client/sweep/source_node.h"
+#include "client/sweep/spelling.h"
 
 namespace dmfrag::client {
 namespace {
@@ -38,17 +40,32 @@ std::string OneLine(std::string text) {
   return text;
 }
 
+const std::map<std::string, OutputFormat>& OutputFormats() {
+  static const auto& formats = *new std::map<std::string, OutputFormat>{
+      {"table", OutputFormat::kTable}, {"json", OutputFormat::kJson}, {"csv", OutputFormat::kCsv}};
+  return formats;
+}
+
 void AddGlobalFlags(CLI::App& app, GlobalOptions& options) {
   app.add_option("--server", options.server, "The server's address: unix:/path")->type_name("ADDRESS");
-  const std::map<std::string, OutputFormat> formats = {
-      {"table", OutputFormat::kTable}, {"json", OutputFormat::kJson}, {"csv", OutputFormat::kCsv}};
-  app.add_option("-o,--output", options.output, "table (for people, the default), json or csv (for programs)")
-      ->transform(CLI::CheckedTransformer(formats).description(""))
+  app.add_option_function<std::string>(
+         "-o,--output", [&options](const std::string& name) { options.output = OutputFormats().at(name); },
+         "table (for people, the default), json or csv (for programs)")
+      ->check(CLI::IsMember({"table", "json", "csv"}).description(""))
       ->type_name("FORMAT");
 }
 
 // What CLI11 says about wrong arguments, and where help is.
 ExitCode UsageError(const CLI::App& app, const CLI::ParseError& error, Environment& environment) {
+  const std::vector<std::string> rest = app.remaining();
+  if (app.get_subcommands().empty() && !rest.empty() && !rest.front().starts_with('-')) {
+    std::vector<std::string> names;
+    for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+      names.push_back(sub->get_name());
+    environment.err << "dmfrag: unknown command " << Shown(rest.front()) << "; " << AllowedNames(rest.front(), names)
+                    << "\n";
+    return ExitCode::kUsage;
+  }
   std::string command = "dmfrag";
   for (const CLI::App* sub : app.get_subcommands()) command += " " + sub->get_name();
   environment.err << "dmfrag: " << OneLine(error.what()) << "; see " << command << " --help\n";

@@ -4,9 +4,9 @@ namespace dmfrag::client {
 
 std::vector<std::unique_ptr<Command>> AllCommands() {
   std::vector<std::unique_ptr<Command>> commands;
-  for (const auto make :
-       {NewRunCommand, NewSubmitCommand, NewWaitCommand, NewWatchCommand, NewCancelCommand, NewExperimentsCommand,
-        NewResultsCommand, NewLogsCommand, NewWorkersCommand, NewUpCommand, NewDownCommand, NewVersionCommand}) {
+  for (const auto make : {NewRunCommand, NewSubmitCommand, NewWaitCommand, NewWatchCommand, NewCancelCommand,
+                          NewExperimentsCommand, NewResultsCommand, NewReplayCommand, NewLogsCommand, NewWorkersCommand,
+                          NewUpCommand, NewDownCommand, NewVersionCommand}) {
     commands.push_back(make());
   }
   return commands;

@@ -49,12 +49,12 @@ FieldPath FindAlias(std::string_view name) {
   return found;
 }
 
-// Every name an axis path may start with: fields of JobSpec, and aliases.
+// Every name an axis path may be: fields of JobSpec, and aliases.
 std::vector<std::string> FirstNames() {
   std::vector<std::string> names = SweepNames(*v1::JobSpec::descriptor());
   for (const FieldDescriptor* message : PlainMessages()) {
     for (const std::string& name : SweepNames(*message->message_type())) {
-      names.push_back(absl::StrCat(SweepName(*message), ".", name));
+      if (!FindAlias(name).empty()) names.push_back(name);
     }
   }
   return names;
@@ -67,7 +67,7 @@ absl::StatusOr<FieldPath> ParsePath(const SourceFile& file, const SourceEntry& a
     FieldPath alias = FindAlias(segments[0]);
     if (alias.empty()) {
       return file.Error(axis.key_place, absl::StrCat("unknown axis ", Shown(axis.key), "; ",
-                                                     AllowedNames(NormalName(axis.key), FirstNames())));
+                                                     AllowedNames(WithoutUnit(NormalName(axis.key)), FirstNames())));
     }
     return alias;
   }
@@ -80,8 +80,9 @@ absl::StatusOr<FieldPath> ParsePath(const SourceFile& file, const SourceEntry& a
     }
     const FieldDescriptor* field = FindField(*type, segment);
     if (field == nullptr) {
-      return file.Error(axis.key_place, absl::StrCat("axis ", Shown(axis.key), ": unknown name ", Shown(segment), "; ",
-                                                     AllowedNames(NormalName(segment), SweepNames(*type))));
+      return file.Error(axis.key_place,
+                        absl::StrCat("axis ", Shown(axis.key), ": unknown name ", Shown(segment), "; ",
+                                     AllowedNames(WithoutUnit(NormalName(segment)), SweepNames(*type))));
     }
     path.push_back(field);
     type = field->message_type();

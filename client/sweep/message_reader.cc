@@ -130,8 +130,9 @@ class Reader {
     for (const SourceEntry& entry : node.entries) {
       const FieldDescriptor* field = FindField(type, entry.key);
       if (field == nullptr) {
-        return file_.Error(entry.key_place, absl::StrCat("unknown key ", Shown(entry.key), "; ",
-                                                         AllowedNames(NormalName(entry.key), SweepNames(type))));
+        return file_.Error(entry.key_place,
+                           absl::StrCat("unknown key ", Shown(entry.key), "; ",
+                                        AllowedNames(WithoutUnit(NormalName(entry.key)), SweepNames(type))));
       }
       if (IsPlanned(*field)) {
         return file_.Error(entry.key_place,
@@ -325,13 +326,14 @@ class Reader {
 
 }  // namespace
 
-std::string SweepName(const FieldDescriptor& field) {
-  std::string_view name = field.name();
+std::string WithoutUnit(std::string_view name) {
   for (const std::string_view suffix : {kBytesSuffix, kMicrosecondsSuffix}) {
     if (name.ends_with(suffix)) name.remove_suffix(suffix.size());
   }
   return std::string(name);
 }
+
+std::string SweepName(const FieldDescriptor& field) { return WithoutUnit(field.name()); }
 
 Unit UnitOf(const FieldDescriptor& field, Unit outer) {
   const std::string_view name = field.name();

@@ -26,6 +26,9 @@ namespace dmfrag::client {
 std::string SweepName(const google::protobuf::FieldDescriptor& field);
 Unit UnitOf(const google::protobuf::FieldDescriptor& field, Unit outer);
 
+// `memory` for memory_bytes, `duration` for duration_us.
+std::string WithoutUnit(std::string_view name);
+
 // '-' -> '_'.
 std::string NormalName(std::string_view written);
 

@@ -185,7 +185,7 @@ class FirstError : public google::protobuf::io::ErrorCollector {
     // Negative: an error about the whole.
     if (!message_.has_value()) {
       place_ = {.line = std::max(line, 0) + 1, .column = std::max(column, 0) + 1};
-      message_ = message;
+      message_ = message.ends_with('.') ? message.substr(0, message.size() - 1) : message;
     }
   }
 
@@ -210,6 +210,14 @@ absl::Status ReadTextProto(std::string_view text, const SourceFile& file, v1::Ex
   return absl::OkStatus();
 }
 
+// A sweep without a name has that of its file, in printable ASCII: names of files are bytes, ours are UTF-8.
+std::string NameOf(const std::filesystem::path& path) {
+  std::string name = path.stem().native().substr(0, kMaxNameBytes);
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c < 0x20 || c > 0x7e; }, '?');
+  return name;
+}
+
 }  // namespace
 
 absl::StatusOr<v1::Experiment> ParseSweep(std::string_view text, const std::string& filename) {
@@ -226,7 +234,7 @@ absl::StatusOr<v1::Experiment> ParseSweep(std::string_view text, const std::stri
                       absl::StrCat("the sweep has more than ", kMaxSweepJobs,
                                    " jobs (points times replicates); make an axis shorter or take fewer replicates"));
   }
-  if (experiment.display_name().empty()) experiment.set_display_name(path.stem().string().substr(0, kMaxNameBytes));
+  if (experiment.display_name().empty()) experiment.set_display_name(NameOf(path));
   experiment.set_source_text(std::string(text));
   return experiment;
 }

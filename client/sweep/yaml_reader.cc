@@ -41,6 +41,12 @@ size_t Utf8Length(std::string_view text) {
   return 0;
 }
 
+// The line (from 1) starts with blanks, a tab among them.
+bool IsIndentedByTab(std::string_view text, int line) {
+  for (; line > 1 && text.find('\n') != std::string_view::npos; --line) text.remove_prefix(text.find('\n') + 1);
+  return text.substr(0, text.find_first_not_of(" \t")).find('\t') != std::string_view::npos;
+}
+
 int CountNodes(const SourceNode& node) {
   int count = 1;
   for (const SourceNode& item : node.items) count += CountNodes(item);
@@ -110,6 +116,8 @@ class TreeBuilder : public YAML::EventHandler {
     SourceNode node;
     YAML::anchor_t anchor;
     bool has_key = false;
+    // Keys of a map, and where they stand.
+    std::map<std::string, SourcePlace> keys = {};
   };
   struct Anchored {
     SourceNode node;
@@ -172,10 +180,10 @@ class TreeBuilder : public YAML::EventHandler {
       return Fail(key.place, absl::StrCat("a key is ", KindName(key.kind), "; keys are names"));
     }
     // yaml-cpp lets duplicates pass.
-    for (const SourceEntry& entry : map.node.entries) {
-      if (entry.key != key.scalar) continue;
+    const auto [first, fresh] = map.keys.emplace(key.scalar, key.place);
+    if (!fresh) {
       return Fail(key.place, absl::StrCat("key ", Shown(key.scalar), " is there twice, first at line ",
-                                          entry.key_place.line, "; leave one"));
+                                          first->second.line, "; leave one"));
     }
     map.node.entries.push_back({.key = std::move(key.scalar), .key_place = key.place, .value = {}});
     map.has_key = true;
@@ -194,8 +202,7 @@ class TreeBuilder : public YAML::EventHandler {
 
 absl::Status CheckIsText(std::string_view text, const SourceFile& file) {
   if (text.size() > kMaxSweepFileBytes) {
-    return file.Error({},
-                      absl::StrCat("the file has ", text.size(), " bytes; at most ", kMaxSweepFileBytes, " (1 MiB)"));
+    return file.Error({}, absl::StrCat("the file is larger than ", kMaxSweepFileBytes, " bytes (1 MiB)"));
   }
   SourcePlace place;
   while (!text.empty()) {
@@ -229,6 +236,9 @@ absl::StatusOr<SourceNode> ReadYaml(std::string_view text, const SourceFile& fil
     // What the builder found lies before what the parser stumbled over.
     RETURN_IF_ERROR(builder.status());
     const SourcePlace place = error.mark.is_null() ? SourcePlace{} : PlaceOf(error.mark);
+    if (IsIndentedByTab(text, place.line)) {
+      return file.Error({.line = place.line, .column = 1}, "not YAML: a tab stands in the indentation; use spaces");
+    }
     return file.Error(place, absl::StrCat("not YAML: ", error.msg, "; mend the indentation, quotes or brackets here"));
   }
   RETURN_IF_ERROR(builder.status());

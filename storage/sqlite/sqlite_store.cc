@@ -27,10 +27,6 @@ using sqlite::ReaderPool;
 using sqlite::SqliteReader;
 using sqlite::SqliteWriter;
 
-// A checkpoint is tried after this many more pages in the write-ahead log: 16 MiB of 4 KiB pages, so that the two syncs
-// of a checkpoint are few beside those of the commits.
-constexpr int64_t kCheckpointFrames = 4096;
-
 // journal_size_limit: the log is cut back to 64 MiB once it has grown beyond, behind a long reader for instance.
 // cache_size: 64 MiB (negative: KiB), for the index over jobs' digests, whose inserts come in random order.
 constexpr char kWriterSettings[] =
@@ -117,7 +113,7 @@ class SqliteStore : public Store {
   const std::unique_ptr<SqliteWriter> writer_;
   ReaderPool readers_;
   const SqliteReader reader_;
-  int64_t checkpoint_at_ = kCheckpointFrames;  // frames in the log at which the next checkpoint is tried
+  int64_t checkpoint_at_ = options_.checkpoint_frames;  // frames in the log at which the next checkpoint is tried
   CommitQueue queue_;
   std::thread thread_;
 };
@@ -145,11 +141,11 @@ void SqliteStore::CommitAll(std::vector<CommitUnit>& units) {
 void SqliteStore::MaybeCheckpoint() {
   const int64_t frames = database_->wal_frames();
   // The log began anew: a reader or a failure no longer holds back its checkpoints.
-  if (frames < kCheckpointFrames) checkpoint_at_ = kCheckpointFrames;
+  if (frames < options_.checkpoint_frames) checkpoint_at_ = options_.checkpoint_frames;
   if (frames < checkpoint_at_) return;
   // On failure, or where a reader holds it back, it is tried again when the log has grown by as much.
   database_->CheckpointPassive().IgnoreError();
-  checkpoint_at_ = frames + kCheckpointFrames;
+  checkpoint_at_ = frames + options_.checkpoint_frames;
 }
 
 }  // namespace

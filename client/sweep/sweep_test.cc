@@ -1,0 +1,221 @@
+#include "client/sweep/sweep.h"
+
+#include <google/protobuf/text_format.h>
+#include <google/protobuf/util/message_differencer.h>
+
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "third_party/abseil_extras/status_matchers.h"
+
+namespace dmfrag::client {
+namespace {
+
+// Expects that a sweep gives this experiment, in text format; source_text is compared by itself.
+void ExpectExperiment(const std::string& sweep, const std::string& expected_text) {
+  auto experiment = ParseSweep(sweep, "test.yaml");
+  ASSERT_OK(experiment);
+  EXPECT_EQ(experiment->source_text(), sweep);
+  experiment->clear_source_text();
+  v1::Experiment expected;
+  ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(expected_text, &expected));
+  google::protobuf::util::MessageDifferencer differencer;
+  std::string difference;
+  differencer.ReportDifferencesToString(&difference);
+  EXPECT_TRUE(differencer.Compare(expected, *experiment)) << difference;
+}
+
+std::vector<std::string> LabelsOf(const std::string& axes) {
+  const auto experiment = ParseSweep("axes:\n" + axes, "test.yaml");
+  EXPECT_OK(experiment);
+  std::vector<std::string> labels;
+  if (!experiment.ok()) return labels;
+  for (const v1::AxisValue& value : experiment->axes(0).values()) labels.push_back(value.label());
+  return labels;
+}
+
+TEST(SweepTest, ReadsEverySection) {
+  ExpectExperiment(R"(
+name: quickstart
+base:
+  kernel: {allocator_release: "6.12", cpa_release: 6.1}
+  machine: {memory: 4GiB, cpus: 0x4, gbpages: false}
+  workload: secretmem
+  length: {duration: 60s, warmup: 0, sample_interval: 500ms, max_operations: 1000}
+seed: 42
+axes:
+  cache: [none, {global: {options: {refill_order: 5}}}]
+  machine.memory: [1GiB, 4GiB]
+replicates: 5
+labels: {team: mm}
+priority: -3
+)",
+                   R"pb(
+                     display_name: "quickstart"
+                     base {
+                       kernel { allocator_release: KERNEL_RELEASE_6_12 cpa_release: KERNEL_RELEASE_6_1 }
+                       machine { memory_bytes: 4294967296 cpus: 4 gbpages: false }
+                       workload { preset: "secretmem" }
+                       length { duration_us: 60000000 warmup_us: 0 sample_interval_us: 500000 max_operations: 1000 }
+                       seed: 42
+                     }
+                     axes {
+                       path: "cache"
+                       values {
+                         label: "none"
+                         spec { cache { none {} } }
+                       }
+                       values {
+                         label: "global refill_order=5"
+                         spec { cache { global { options { refill_order: 5 } } } }
+                       }
+                     }
+                     axes {
+                       path: "machine.memory_bytes"
+                       values {
+                         label: "1 GiB"
+                         spec { machine { memory_bytes: 1073741824 } }
+                       }
+                       values {
+                         label: "4 GiB"
+                         spec { machine { memory_bytes: 4294967296 } }
+                       }
+                     }
+                     replicates: 5
+                     labels { key: "team" value: "mm" }
+                     priority: -3
+                   )pb");
+}
+
+TEST(SweepTest, UnitsReachIntoDistributionsAndLists) {
+  ExpectExperiment(R"(
+name: mix
+base:
+  machine: {e820: [{start: 0, end: 640KiB}, {start: 1MiB, end: 2GiB}]}
+  workload:
+    mix:
+      users:
+        - name: keys
+          secretmem:
+            interval: {exponential: {mean: 20ms}}
+            size-pages: {uniform: {min: 1, max: 64}}
+        - name: programs
+          ordinary: {migratetype: Movable, order: 0, lifetime: {constant: {value: 2m}}}
+)",
+                   R"pb(
+                     display_name: "mix"
+                     base {
+                       machine {
+                         e820 { end_bytes: 655360 }
+                         e820 { start_bytes: 1048576 end_bytes: 2147483648 }
+                       }
+                       workload {
+                         mix {
+                           users {
+                             name: "keys"
+                             secretmem {
+                               interval_us { exponential { mean: 20000 } }
+                               size_pages { uniform { min: 1 max: 64 } }
+                             }
+                           }
+                           users {
+                             name: "programs"
+                             ordinary {
+                               migratetype: MIGRATETYPE_MOVABLE
+                               order: 0
+                               lifetime_us { constant { value: 120000000 } }
+                             }
+                           }
+                         }
+                       }
+                     }
+                   )pb");
+}
+
+TEST(SweepTest, ScalarsNameMembersBeforePresets) {
+  ExpectExperiment("name: n\nbase: {cache: global, workload: noop}\n",
+                   R"pb(display_name: "n"
+                        base {
+                          cache { global {} }
+                          workload { noop {} }
+                        })pb");
+  ExpectExperiment("name: n\nbase: {cache: {none: }, workload: {preset: noop}}\n",
+                   R"pb(display_name: "n"
+                        base {
+                          cache { none {} }
+                          workload { preset: "noop" }
+                        })pb");
+}
+
+TEST(SweepTest, WithoutANameItHasThatOfItsFile) {
+  EXPECT_EQ(ParseSweep("base: {cache: none}", "some/where/my-sweep.yaml")->display_name(), "my-sweep");
+  EXPECT_EQ(ParseSweep("base: {cache: none}", "caf\xe9\x01.yaml")->display_name(), "caf??");
+}
+
+TEST(SweepTest, AliasesOfYamlAreExpanded) {
+  ExpectExperiment("name: n\nbase: {length: {duration: &time 5s, warmup: *time}}\n",
+                   R"pb(display_name: "n"
+                        base { length { duration_us: 5000000 warmup_us: 5000000 } })pb");
+}
+
+TEST(SweepTest, JsonIsRead) {
+  const auto experiment = ParseSweep(R"({
+	"name": "j", "base": {"cache": "none", "machine": {"memory": "1GiB", "cpus": 2}},
+	"axes": {"cpus": [1, 2]}, "replicates": 3
+})",
+                                     "sweep.json");
+  ASSERT_OK(experiment);
+  EXPECT_EQ(experiment->base().machine().memory_bytes(), 1u << 30);
+  EXPECT_EQ(experiment->axes(0).path(), "machine.cpus");
+  EXPECT_EQ(experiment->replicates(), 3u);
+}
+
+TEST(SweepTest, TextprotoIsRead) {
+  const std::string text = "display_name: \"t\"\nbase { cache { none {} } }\nreplicates: 2\n";
+  const auto experiment = ParseSweep(text, "sweep.txtpb");
+  ASSERT_OK(experiment);
+  EXPECT_EQ(experiment->display_name(), "t");
+  EXPECT_TRUE(experiment->base().cache().has_none());
+  EXPECT_EQ(experiment->source_text(), text);
+}
+
+TEST(SweepTest, AliasesOfPathsReachTheOnlyMessageThatHasTheField) {
+  for (const auto& [written, path] : std::vector<std::pair<std::string, std::string>>{
+           {"memory", "machine.memory_bytes"}, {"duration", "length.duration_us"}, {"warmup", "length.warmup_us"}}) {
+    const auto experiment = ParseSweep("axes: {" + written + ": [0]}", "test.yaml");
+    ASSERT_OK(experiment);
+    EXPECT_EQ(experiment->axes(0).path(), path);
+  }
+  EXPECT_EQ(ParseSweep("axes: {cpa-release: [\"6.1\"]}", "test.yaml")->axes(0).path(), "kernel.cpa_release");
+  EXPECT_EQ(ParseSweep("axes: {cache.global.options.refill-order: [3]}", "test.yaml")->axes(0).path(),
+            "cache.global.options.refill_order");
+}
+
+TEST(SweepTest, LabelsSayWhatTheValueIs) {
+  using testing::ElementsAre;
+  EXPECT_THAT(LabelsOf("  cache: [none, global, {global: {options: {refill_order: 5, restore: never}}}]"),
+              ElementsAre("none", "global", "global restore=never refill_order=5"));
+  EXPECT_THAT(LabelsOf("  memory: [256MiB, 1GiB, 64TiB]"), ElementsAre("256 MiB", "1 GiB", "64 TiB"));
+  EXPECT_THAT(LabelsOf("  duration: [1500ms, 1m]"), ElementsAre("1500 ms", "1 m"));
+  EXPECT_THAT(LabelsOf("  kernel.cpa_release: [\"6.1\", \"7.3\"]"), ElementsAre("6.1", "7.3"));
+  EXPECT_THAT(LabelsOf("  kernel: [{cpa_release: \"6.1\"}, {}]"), ElementsAre("cpa_release=6.1", "defaults"));
+  EXPECT_THAT(LabelsOf("  gbpages: [true, false]"), ElementsAre("true", "false"));
+  EXPECT_THAT(LabelsOf("  workload: [secretmem, {mix: {users: [{name: a}, {name: b}]}}]"),
+              ElementsAre("secretmem", "mix a+b"));
+  EXPECT_THAT(LabelsOf("  e820: [[{start: 0, end: 1GiB}], [{start: 0, end: 1GiB}, {start: 4GiB, end: 5GiB}]]"),
+              ElementsAre("e820=1", "e820=2"));
+}
+
+TEST(SweepTest, LabelsAreUniqueAndShort) {
+  const std::vector<std::string> same =
+      LabelsOf("  workload: [{mix: {users: [{name: a, secretmem: {}}]}}, {mix: {users: [{name: a, ordinary: {}}]}}]");
+  EXPECT_THAT(same, testing::ElementsAre("mix a", "mix a #2"));
+  const std::string name(100, 'x');
+  const std::vector<std::string> cut = LabelsOf("  workload: [" + name + "1, " + name + "2]");
+  EXPECT_THAT(cut, testing::ElementsAre(std::string(64, 'x'), std::string(61, 'x') + " #2"));
+}
+
+}  // namespace
+}  // namespace dmfrag::client
