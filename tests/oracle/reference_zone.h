@@ -1,0 +1,55 @@
+#ifndef DMFRAG_TESTS_ORACLE_REFERENCE_ZONE_H_
+#define DMFRAG_TESTS_ORACLE_REFERENCE_ZONE_H_
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "worker/model/migratetype.h"
+
+namespace dmfrag::tests {
+
+// A zone's buddy lists as plain lists of frame numbers, with the kernel's rules written out: slow, and plain enough to
+// be checked by reading. It shares no code with the model.
+class ReferenceZone {
+ public:
+  // Frames [first, end), both multiples of 1024.
+  ReferenceZone(uint64_t first, uint64_t end);
+
+  std::optional<uint64_t> Allocate(unsigned order, model::Migratetype type, bool may_fragment);
+  void Free(uint64_t frame, unsigned order);
+
+  // Frames of the list of `order` and `type`, head first.
+  const std::list<uint64_t>& blocks(unsigned order, model::Migratetype type) const;
+  model::Migratetype block_type(uint64_t frame) const { return block_types_.at(frame / 512); }
+
+ private:
+  struct Allocation {
+    unsigned order;
+    model::Migratetype type;
+  };
+  struct FreeBlock {
+    unsigned order;
+    model::Migratetype type;
+  };
+
+  std::optional<uint64_t> TakeSmallest(unsigned order, model::Migratetype type);
+  std::optional<uint64_t> Claim(unsigned order, model::Migratetype type, bool may_fragment);
+  std::optional<uint64_t> ClaimBlock(uint64_t frame, unsigned found, unsigned order, model::Migratetype type);
+  std::optional<uint64_t> Steal(unsigned order, model::Migratetype type);
+  // Takes `frame`, a free block of order `found`, and gives back all but its first 2^order frames to lists of `type`.
+  void TakeAndExpand(uint64_t frame, unsigned found, unsigned order, model::Migratetype type);
+  void Put(uint64_t frame, unsigned order, model::Migratetype type, bool at_tail);
+  void Take(uint64_t frame);
+
+  std::map<std::pair<unsigned, model::Migratetype>, std::list<uint64_t>> lists_;
+  std::map<uint64_t, FreeBlock> free_;
+  std::map<uint64_t, Allocation> allocated_;
+  std::map<uint64_t, model::Migratetype> block_types_;
+};
+
+}  // namespace dmfrag::tests
+
+#endif  // DMFRAG_TESTS_ORACLE_REFERENCE_ZONE_H_

@@ -1,0 +1,109 @@
+// The fast buddy lists against the slow ones, on random programs of allocations and frees: the same frames, in the same
+// order.
+#include <list>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/oracle/reference_zone.h"
+#include "third_party/abseil_extras/status_matchers.h"
+#include "worker/model/zone.h"
+#include "worker/workload/random.h"
+
+namespace dmfrag::tests {
+namespace {
+
+using model::FrameIndex;
+using model::FrameNumber;
+using model::FrameState;
+using model::Migratetype;
+using model::Order;
+using model::Zone;
+
+constexpr uint64_t kFirst = 4096;
+constexpr uint64_t kEnd = kFirst + 8 * 1024;
+
+// Both zones, kept in step.
+class Pair {
+ public:
+  Pair() : table_(FrameNumber(kEnd)), zone_(&table_), reference_(kFirst, kEnd) {
+    zone_.AddBootMemory({FrameNumber(kFirst), FrameNumber(kEnd)});
+  }
+
+  void Allocate(unsigned order, Migratetype type, bool may_fragment) {
+    const FrameIndex block =
+        zone_.Remove(Order(order), type, may_fragment ? Zone::Fragmentation::kAllowed : Zone::Fragmentation::kAvoided);
+    const std::optional<uint64_t> expected = reference_.Allocate(order, type, may_fragment);
+    ASSERT_EQ(block != model::kNoFrameIndex, expected.has_value());
+    if (!expected.has_value()) return;
+    ASSERT_EQ(table_.FrameOf(block).raw(), *expected);
+    model::FrameRecord& record = table_.record(block);
+    record.state = FrameState::kAllocated;
+    record.order = static_cast<uint8_t>(order);
+    record.type = type;
+    live_.push_back({*expected, order});
+  }
+
+  void Free(uint64_t draw) {
+    if (live_.empty()) return;
+    std::swap(live_[draw % live_.size()], live_.back());
+    const auto [frame, order] = live_.back();
+    live_.pop_back();
+    const FrameIndex block = table_.IndexOf(FrameNumber(frame));
+    table_.record(block).state = FrameState::kNone;
+    zone_.Insert(block, Order(order));
+    reference_.Free(frame, order);
+  }
+
+  void Compare() {
+    ASSERT_OK(zone_.CheckInvariants());
+    for (unsigned order = 0; order < model::kOrders; ++order) {
+      for (unsigned type = 0; type < model::kMigratetypes; ++type) {
+        const auto migratetype = static_cast<Migratetype>(type);
+        ASSERT_EQ(zone_.FreeBlocks(Order(order), migratetype), reference_.blocks(order, migratetype).size())
+            << "order " << order << " type " << type;
+      }
+    }
+    for (uint64_t frame = kFirst; frame < kEnd; frame += 512) {
+      if (!table_.IsTouched(FrameNumber(frame))) continue;
+      ASSERT_EQ(table_.block_type(table_.IndexOf(FrameNumber(frame))), reference_.block_type(frame)) << frame;
+    }
+  }
+
+ private:
+  model::FrameTable table_;
+  Zone zone_;
+  ReferenceZone reference_;
+  std::vector<std::pair<uint64_t, unsigned>> live_;
+};
+
+// `fill` of 16 steps allocate: programs that fill the zone, that hover, and that empty it.
+void RunProgram(uint64_t seed, uint64_t fill) {
+  SCOPED_TRACE(::testing::Message() << "seed " << seed << " fill " << fill);
+  workload::Random random(seed);
+  Pair pair;
+  for (int step = 0; step < 4000 && !::testing::Test::HasFatalFailure(); ++step) {
+    SCOPED_TRACE(step);
+    if (random.Below(16) < fill) {
+      const auto order = static_cast<unsigned>(random.Below(4) == 0 ? random.Below(11) : 0);
+      const auto type = static_cast<Migratetype>(random.Below(3));
+      const uint64_t times = order == 0 ? 1 + random.Below(16) : 1;
+      const bool may_fragment = random.Below(4) != 0;
+      for (uint64_t i = 0; i < times; ++i) pair.Allocate(order, type, may_fragment);
+    } else {
+      const uint64_t times = 1 + random.Below(8);
+      for (uint64_t i = 0; i < times; ++i) pair.Free(random.Next());
+    }
+    if (step % 50 == 0) pair.Compare();
+  }
+  pair.Compare();
+}
+
+TEST(ZoneOracleTest, RandomProgramsAgree) {
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    for (uint64_t fill : {5, 7, 10}) RunProgram(seed, fill);
+  }
+}
+
+}  // namespace
+}  // namespace dmfrag::tests
