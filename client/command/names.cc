@@ -43,9 +43,9 @@ absl::StatusOr<std::string> ResolveExperiment(Connection& connection, const std:
   if (id.starts_with('e')) id.remove_prefix(1);
   if (!IsNumber(id)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("\"", written, "\" names no experiment; write experiments/e1, e1, 1 or last"));
+        absl::StrCat("\"", written, "\" names no experiment; write experiments/1, 1, e1 or last"));
   }
-  return absl::StrCat("experiments/e", std::string(id));
+  return absl::StrCat("experiments/", std::string(id));
 }
 
 absl::StatusOr<std::string> ResolveJob(const std::string& written) {
