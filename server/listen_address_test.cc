@@ -36,7 +36,9 @@ class ListenAddressTest : public testing::Test {
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path().data(), path().size());
     EXPECT_EQ(bind(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-    if (listening) EXPECT_EQ(listen(descriptor, 1), 0);
+    if (listening) {
+      EXPECT_EQ(listen(descriptor, 1), 0);
+    }
     return descriptor;
   }
 

@@ -8,7 +8,7 @@
 namespace dmfrag::storage {
 
 void CommitQueue::Push(Store::Work work, Store::Done done) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   CommitUnit unit{std::move(work), std::move(done), absl::OkStatus()};
   if (waiting_work_ >= capacity_) {
     unit.work = nullptr;
@@ -18,11 +18,12 @@ void CommitQueue::Push(Store::Work work, Store::Done done) {
     ++waiting_work_;
   }
   units_.push_back(std::move(unit));
+  changed_.notify_one();
 }
 
 std::vector<CommitUnit> CommitQueue::Take(size_t most) {
-  absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(this, &CommitQueue::CanTake));
+  std::unique_lock<std::mutex> lock(mutex_);
+  changed_.wait(lock, [this] { return closed_ || !units_.empty(); });
   std::vector<CommitUnit> taken;
   const size_t count = std::min(most, units_.size());
   taken.reserve(count);
@@ -35,13 +36,9 @@ std::vector<CommitUnit> CommitQueue::Take(size_t most) {
 }
 
 void CommitQueue::Close() {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   closed_ = true;
-}
-
-bool CommitQueue::IsEmpty() const {
-  absl::MutexLock lock(&mutex_);
-  return units_.empty();
+  changed_.notify_one();
 }
 
 void CallDone(std::span<CommitUnit> units) {

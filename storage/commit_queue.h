@@ -1,13 +1,15 @@
 #ifndef DMFRAG_STORAGE_COMMIT_QUEUE_H_
 #define DMFRAG_STORAGE_COMMIT_QUEUE_H_
 
+#include <condition_variable>
 #include <cstddef>
 #include <deque>
+#include <mutex>
 #include <span>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "storage/store.h"
 
 namespace dmfrag::storage {
@@ -32,14 +34,12 @@ class CommitQueue {
   std::vector<CommitUnit> Take(size_t most);
   // Lets Take end. Units may still come, as long as the taker's thread makes them.
   void Close();
-  // Units wait.
-  bool IsEmpty() const;
 
  private:
-  bool CanTake() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return closed_ || !units_.empty(); }
-
   const size_t capacity_;
-  mutable absl::Mutex mutex_;
+  // Standard ones throughout storage: Debian's Abseil is built without ThreadSanitizer's view of its mutexes.
+  std::mutex mutex_;
+  std::condition_variable changed_;
   std::deque<CommitUnit> units_ ABSL_GUARDED_BY(mutex_);
   size_t waiting_work_ ABSL_GUARDED_BY(mutex_) = 0;  // units that were not refused
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;

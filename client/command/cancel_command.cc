@@ -16,7 +16,9 @@ class CancelCommand : public Command {
  public:
   CLI::App* Register(CLI::App& app) override {
     CLI::App* sub = app.add_subcommand("cancel", "Cancel an experiment; the results it has stay");
-    sub->add_option("experiment", experiment_, "Its name: e1, 1 or last")->required()->type_name("EXPERIMENT");
+    sub->add_option("experiment", experiment_, "Its name: 1, e1, experiments/1 or last")
+        ->required()
+        ->type_name("EXPERIMENT");
     sub->footer("Example:\n  dmfrag cancel last");
     return sub;
   }

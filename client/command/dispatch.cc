@@ -29,7 +29,7 @@ constexpr char kFooter[] =
     "\n"
     "Where the server is: --server, else DMFRAG_SERVER, else one of your own, whose data lie in DMFRAG_DATA, else in\n"
     "$XDG_DATA_HOME/dmfrag, else in ~/.local/share/dmfrag; it is started for the command if `dmfrag up` did not.\n"
-    "An experiment is named by experiments/e1, e1, 1 or last.\n"
+    "An experiment is named by experiments/1, 1, e1 or last.\n"
     "\n"
     "Example:\n"
     "  dmfrag run examples/quickstart.yaml";

@@ -8,7 +8,7 @@
 
 namespace dmfrag::client {
 
-// "experiments/e1" for experiments/e1, e1, 1, and "last" (the newest, for which the server is asked).
+// "experiments/1" for experiments/1, 1, e1, and "last" (the newest, for which the server is asked).
 // Errors: INVALID_ARGUMENT for anything else; NOT_FOUND for "last" of none.
 absl::StatusOr<std::string> ResolveExperiment(Connection& connection, const std::string& written);
 

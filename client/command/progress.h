@@ -36,7 +36,7 @@ class ProgressPrinter {
   absl::Time first_time_;
 };
 
-// "experiments/e1  12/20 jobs (60 %), 1 failed, 5 cached, 3.4/s, 2 s left": rate and time left from `done_since` jobs
+// "experiments/1  12/20 jobs (60 %), 1 failed, 5 cached, 3.4/s, 2 s left": rate and time left from `done_since` jobs
 // in `elapsed`; left out while nothing is known.
 std::string ProgressLine(const v1::Experiment& experiment, int64_t done_since, absl::Duration elapsed);
 

@@ -16,7 +16,9 @@ class ResultsCommand : public Command {
   CLI::App* Register(CLI::App& app) override {
     CLI::App* sub =
         app.add_subcommand("results", "Print an experiment's results: the mean of each point, or every job");
-    sub->add_option("experiment", experiment_, "Its name: e1, 1 or last")->required()->type_name("EXPERIMENT");
+    sub->add_option("experiment", experiment_, "Its name: 1, e1, experiments/1 or last")
+        ->required()
+        ->type_name("EXPERIMENT");
     sub->add_option("--filter", filter_, "Comparisons joined by AND, e.g. 'splits_2m > 10 AND replicate = 0'")
         ->type_name("FILTER");
     sub->add_flag("--raw", raw_, "One row per job, with seeds, digests and every metric (csv, json)");

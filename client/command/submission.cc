@@ -21,9 +21,9 @@ namespace {
 
 // No more than one byte beyond what a sweep file may have: /dev/zero must end.
 absl::StatusOr<std::string> ReadFile(const std::string& name) {
+  errno = 0;
   std::ifstream file(name, std::ios::binary);
   std::string text(kMaxSweepFileBytes + 1, '\0');
-  errno = 0;
   if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (!file.is_open() || file.bad()) {
     return absl::InvalidArgumentError(

@@ -17,7 +17,9 @@ class WaitCommand : public Command {
  public:
   CLI::App* Register(CLI::App& app) override {
     CLI::App* sub = app.add_subcommand("wait", "Wait until an experiment has ended; exit code 2 if jobs failed");
-    sub->add_option("experiment", experiment_, "Its name: e1, 1 or last")->required()->type_name("EXPERIMENT");
+    sub->add_option("experiment", experiment_, "Its name: 1, e1, experiments/1 or last")
+        ->required()
+        ->type_name("EXPERIMENT");
     sub->add_option("--timeout", timeout_, "Give up after this time, e.g. 90s or 2h; exit code 5")
         ->type_name("DURATION");
     AddWorkerOptions(*sub, workers_);

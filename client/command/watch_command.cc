@@ -16,7 +16,9 @@ class WatchCommand : public Command {
  public:
   CLI::App* Register(CLI::App& app) override {
     CLI::App* sub = app.add_subcommand("watch", "Show an experiment's progress until it has ended");
-    sub->add_option("experiment", experiment_, "Its name: e1, 1 or last")->required()->type_name("EXPERIMENT");
+    sub->add_option("experiment", experiment_, "Its name: 1, e1, experiments/1 or last")
+        ->required()
+        ->type_name("EXPERIMENT");
     AddWorkerOptions(*sub, workers_);
     sub->footer("Example:\n  dmfrag watch last");
     return sub;

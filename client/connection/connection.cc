@@ -87,6 +87,11 @@ absl::Status Connection::Explain(const grpc::Status& status) const {
 Connection::~Connection() {
   // The others need its workers, too.
   const std::vector<FileLock> locks = server_ != nullptr ? AwaitOtherUsers() : std::vector<FileLock>();
+  // A server that stops waits a while for connections that are open: this one goes first.
+  experiments_.reset();
+  results_.reset();
+  workers_.reset();
+  captures_.reset();
   for (const std::unique_ptr<ChildProcess>& worker : worker_processes_) worker->Stop(kWorkerStopBound);
   if (server_ != nullptr) server_->Stop(kServerStopBound);
 }

@@ -23,7 +23,7 @@ absl::StatusOr<std::filesystem::path> ParseServerAddress(std::string_view addres
   }
   std::string_view path = address.substr(kPrefix.size());
   if (path.starts_with("///")) path.remove_prefix(2);
-  if (!path.starts_with('/')) {
+  if (!path.starts_with('/') || path.starts_with("//")) {
     return absl::InvalidArgumentError(absl::StrCat("server address ", shown, ": write an absolute path, unix:/path"));
   }
   if (path.size() > kMaxSocketPathBytes) {

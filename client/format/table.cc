@@ -12,7 +12,11 @@ constexpr char kBold[] = "\x1b[1m";
 constexpr char kPlain[] = "\x1b[0m";
 constexpr char kGap[] = "  ";
 
-std::string CellText(const Cell& cell, bool styled) { return cell.best && !styled ? cell.text + "*" : cell.text; }
+// `starred`: the column has stars, and the digits of a cell without one must stay in line.
+std::string CellText(const Cell& cell, bool starred) {
+  if (!starred) return cell.text;
+  return cell.text + (cell.best ? "*" : " ");
+}
 
 }  // namespace
 
@@ -37,9 +41,11 @@ void Table::AddRow(std::vector<Cell> cells) {
 
 std::string Table::Render(bool styled) const {
   std::vector<size_t> widths;
+  std::vector<bool> starred;
   for (size_t i = 0; i < columns_.size(); ++i) {
+    starred.push_back(!styled && std::any_of(rows_.begin(), rows_.end(), [i](const auto& row) { return row[i].best; }));
     size_t width = DisplayWidth(columns_[i].title);
-    for (const std::vector<Cell>& row : rows_) width = std::max(width, DisplayWidth(CellText(row[i], styled)));
+    for (const std::vector<Cell>& row : rows_) width = std::max(width, DisplayWidth(CellText(row[i], starred[i])));
     widths.push_back(width);
   }
   std::string text;
@@ -56,7 +62,7 @@ std::string Table::Render(bool styled) const {
   for (size_t i = 0; i < columns_.size(); ++i) append_cell(i, columns_[i].title, false);
   end_line();
   for (const std::vector<Cell>& row : rows_) {
-    for (size_t i = 0; i < row.size(); ++i) append_cell(i, CellText(row[i], styled), row[i].best && styled);
+    for (size_t i = 0; i < row.size(); ++i) append_cell(i, CellText(row[i], starred[i]), row[i].best && styled);
     end_line();
   }
   return text;

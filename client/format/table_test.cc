@@ -21,9 +21,9 @@ TEST(TableTest, PlusMinusIsOneCharacterWide) {
 
 TEST(TableTest, MarksTheBestWithAStarWhereThereIsNoTerminal) {
   EXPECT_EQ(TwoRows().Render(false),
-            "cache      splits\n"
+            "cache       splits\n"
             "none    1204 ± 31\n"
-            "global         7*\n");
+            "global          7*\n");
 }
 
 TEST(TableTest, MarksTheBestInBoldOnATerminalWithoutMovingColumns) {

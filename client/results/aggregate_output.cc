@@ -50,8 +50,9 @@ std::string Legend(bool styled, bool any_best) {
       "mean ± half-width of the 95 % confidence interval (Student t) over replicates; DirectMap4k: share of the direct "
       "map\n"
       "in 4K pages at the end; flushes: whole and range; held pages: 4K pages idle in caches at the end";
-  if (any_best)
-    absl::StrAppend(&legend, "; ", styled ? "bold" : "*", ": fewest 2M splits among points that differ in cache");
+  if (any_best) {
+    absl::StrAppend(&legend, "\n", styled ? "bold" : "*", ": fewest 2M splits among points that differ in cache");
+  }
   return legend + "\n";
 }
 

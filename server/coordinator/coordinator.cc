@@ -7,6 +7,7 @@
 #include "proto/support/canonical.h"
 #include "proto/support/golden_set.h"
 #include "proto/support/model_version.h"
+#include "proto/support/names.h"
 #include "proto/support/sha256.h"
 #include "server/coordinator/conversion.h"
 #include "spdlog/spdlog.h"
@@ -99,6 +100,12 @@ absl::StatusOr<v1::Experiment> Coordinator::AnswerRepeated(const storage::Reques
 
 absl::StatusOr<v1::Experiment> Coordinator::CreateExperiment(const v1::CreateExperimentRequest& request) {
   ASSIGN_OR_RETURN(const Expansion expansion, Expansion::Create(request.experiment()));
+  for (const std::string& capture : expansion.Captures()) {
+    if (!store_.reader().GetCapture(CaptureName(capture)).ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("workload.replay.capture_sha256: there is no capture ", capture, "; upload it first"));
+    }
+  }
   if (request.validate_only()) {
     v1::Experiment answer = request.experiment();
     answer.set_points(expansion.points());

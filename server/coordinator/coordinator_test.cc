@@ -237,6 +237,19 @@ TEST_F(CoordinatorTest, ValidateOnlyStoresNothing) {
   EXPECT_THAT(*coordinator_->ListExperiments(0, 10), IsEmpty());
 }
 
+TEST_F(CoordinatorTest, ReplayOfACaptureThatIsNotThereIsRefused) {
+  v1::CreateExperimentRequest request = Request("r1", 1);
+  const std::string sha256(64, 'a');
+  request.mutable_experiment()->mutable_base()->mutable_workload()->mutable_replay()->set_capture_sha256(sha256);
+  EXPECT_THAT(coordinator_->CreateExperiment(request),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("upload it first")));
+  v1::Capture capture;
+  capture.set_name("captures/" + sha256);
+  capture.set_size_bytes(1);
+  ASSERT_OK(store_.CommitAndWait([&](storage::Writer& writer) { return writer.InsertCapture(capture); }));
+  EXPECT_OK(coordinator_->CreateExperiment(request));
+}
+
 TEST_F(CoordinatorTest, FinishedJobIsAnsweredFromTheStoreUnlessTheCacheIsOff) {
   ASSERT_OK(coordinator_->CreateExperiment(Request("r1", 1)));
   const auto stream = std::make_shared<FakeStream>();

@@ -155,6 +155,18 @@ std::vector<std::string> Expansion::Labels(int64_t point) const {
   return labels;
 }
 
+std::set<std::string> Expansion::Captures() const {
+  std::set<std::string> captures;
+  const auto add = [&](const v1::JobSpec& spec) {
+    if (spec.workload().has_replay()) captures.insert(spec.workload().replay().capture_sha256());
+  };
+  add(experiment_.base());
+  for (const v1::Axis& axis : experiment_.axes()) {
+    for (const v1::AxisValue& value : axis.values()) add(value.spec());
+  }
+  return captures;
+}
+
 uint64_t Expansion::ReplicateSeed(uint64_t base_seed, uint64_t replicate) {
   std::string input = "dmfrag.replicate\n";
   for (const uint64_t number : {base_seed, replicate}) {

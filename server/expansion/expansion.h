@@ -2,6 +2,7 @@
 #define DMFRAG_SERVER_EXPANSION_EXPANSION_H_
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,9 @@ class Expansion {
   absl::StatusOr<v1::JobSpec> PointSpec(int64_t point) const;
   // Label of each axis at a point, in the order of the axes.
   std::vector<std::string> Labels(int64_t point) const;
+
+  // SHA-256 in hex of every capture that the base or a value of an axis names.
+  std::set<std::string> Captures() const;
 
   // Seed of replicate `replicate`, a PRF of (base seed, replicate), the same at every point: the first eight bytes,
   // little endian, of SHA-256("dmfrag.replicate\n" base_seed replicate), both as eight bytes little endian.

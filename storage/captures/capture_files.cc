@@ -58,7 +58,7 @@ absl::StatusOr<std::string> HashOf(const Descriptor& file, int64_t size_bytes) {
 class CaptureFiles::Claim {
  public:
   static absl::StatusOr<Claim> Take(CaptureFiles* files, const std::string& sha256) {
-    absl::MutexLock lock(&files->mutex_);
+    std::lock_guard<std::mutex> lock(files->mutex_);
     if (files->writing_.insert(sha256).second) return Claim(files, sha256);
     return absl::AbortedError(
         absl::StrCat("capture ", sha256, " is being uploaded by another; wait, then ask how far it has come"));
@@ -68,7 +68,7 @@ class CaptureFiles::Claim {
   Claim& operator=(Claim&& other) = delete;
   ~Claim() {
     if (files_ == nullptr) return;
-    absl::MutexLock lock(&files_->mutex_);
+    std::lock_guard<std::mutex> lock(files_->mutex_);
     files_->writing_.erase(sha256_);
   }
 

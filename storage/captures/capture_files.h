@@ -4,13 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 
 namespace dmfrag::storage {
 
@@ -56,7 +57,7 @@ class CaptureFiles {
   absl::Status SyncFolder() const;
 
   const std::string folder_;
-  absl::Mutex mutex_;
+  std::mutex mutex_;
   absl::flat_hash_set<std::string> writing_ ABSL_GUARDED_BY(mutex_);
 };
 

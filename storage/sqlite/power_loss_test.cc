@@ -2,12 +2,12 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <latch>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
 #include "storage/sqlite/sqlite_store.h"
 #include "storage/sqlite/testing/power_loss_hooks.h"
@@ -68,15 +68,15 @@ std::vector<Moment> PowerLossTest::Run(Durability durability) {
   absl::StatusOr<std::unique_ptr<Store>> store = OpenSqliteStore(folder_ + "/run.db", options);
   EXPECT_OK(store);
   for (int64_t id = 1; id <= kUnits; ++id) {
-    absl::Notification done;
+    std::latch done(1);
     (*store)->Commit(UnitOf(id), [&](const absl::Status& status) {
       EXPECT_OK(status);
       acknowledged = id;
       // Also between syncs: right after the acknowledgement.
       moments.push_back({hooks.ImageNow(Unsynced::kDropped, 0), acknowledged});
-      done.Notify();
+      done.count_down();
     });
-    done.WaitForNotification();
+    done.wait();
   }
   store->reset();
   return moments;

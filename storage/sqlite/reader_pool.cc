@@ -30,9 +30,8 @@ absl::StatusOr<ReaderPool::Snapshot> ReaderPool::Begin() {
 
 absl::StatusOr<std::unique_ptr<Database>> ReaderPool::Take() {
   {
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(
-        +[](int* free) { return *free > 0; }, &free_));
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [this] { return free_ > 0; });
     --free_;
     if (!idle_.empty()) {
       std::unique_ptr<Database> database = std::move(idle_.back());
@@ -44,9 +43,10 @@ absl::StatusOr<std::unique_ptr<Database>> ReaderPool::Take() {
 }
 
 void ReaderPool::GiveBack(std::unique_ptr<Database> database) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   ++free_;
   if (database != nullptr) idle_.push_back(std::move(database));
+  changed_.notify_one();
 }
 
 }  // namespace dmfrag::storage::sqlite

@@ -1,12 +1,14 @@
 #ifndef DMFRAG_STORAGE_SQLITE_READER_POOL_H_
 #define DMFRAG_STORAGE_SQLITE_READER_POOL_H_
 
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "storage/sqlite/database.h"
 
 namespace dmfrag::storage::sqlite {
@@ -43,7 +45,8 @@ class ReaderPool {
 
   const std::string path_;
   const std::string vfs_;
-  absl::Mutex mutex_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
   int free_ ABSL_GUARDED_BY(mutex_);  // connections that may be taken, idle ones included
   std::vector<std::unique_ptr<Database>> idle_ ABSL_GUARDED_BY(mutex_);
 };

@@ -28,7 +28,7 @@ using sqlite::SqliteReader;
 using sqlite::SqliteWriter;
 
 // journal_size_limit: the log is cut back to 64 MiB once it has grown beyond, behind a long reader for instance.
-// cache_size: 64 MiB (negative: KiB), for the index over jobs' digests, whose inserts come in random order.
+// cache_size: 64 MiB at most (negative: KiB), for the index over jobs' digests, whose inserts come in random order.
 constexpr char kWriterSettings[] =
     "PRAGMA journal_size_limit = 67108864;"
     "PRAGMA cache_size = -65536";

@@ -27,9 +27,9 @@ struct SqliteOptions {
   size_t queued_units = 65536;
   // Read-only connections at most.
   int reader_connections = 4;
-  // A checkpoint is tried each time the write-ahead log has grown by this many pages of 4 KiB. 16 MiB, so that the two
+  // A checkpoint is tried each time the write-ahead log has grown by this many pages of 4 KiB. 32 MiB, so that the two
   // syncs of a checkpoint are few beside those of the commits.
-  int64_t checkpoint_frames = 4096;
+  int64_t checkpoint_frames = 8192;
   // Check the file's structure when it is opened; reads all of it.
   bool quick_check = true;
   // Name of a registered SQLite VFS; empty: the default. For tests of faults.

@@ -2,12 +2,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <latch>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/blocking_counter.h"
-#include "absl/synchronization/notification.h"
 #include "storage/testing/store_contract.h"
 #include "storage/testing/test_rows.h"
 
@@ -96,24 +95,24 @@ TEST_F(SqliteStoreTest, UnitsBeyondTheQueueAreRefusedAndTheStoreGoesOn) {
   options.queued_units = 2;
   options.group_units = 1;
   std::unique_ptr<Store> store = MustOpen(options);
-  absl::Notification begun, go_on;
-  absl::BlockingCounter pending(4);
+  std::latch begun(1), go_on(1);
+  std::latch pending(4);
   std::vector<absl::StatusCode> codes;
   const auto done = [&](const absl::Status& status) {
     codes.push_back(status.code());
-    pending.DecrementCount();
+    pending.count_down();
   };
   store->Commit(
       [&](Writer&) {
-        begun.Notify();
-        go_on.WaitForNotification();
+        begun.count_down();
+        go_on.wait();
         return absl::OkStatus();
       },
       done);
-  begun.WaitForNotification();
+  begun.wait();
   for (int i = 0; i < 3; ++i) store->Commit([](Writer&) { return absl::OkStatus(); }, done);
-  go_on.Notify();
-  pending.Wait();
+  go_on.count_down();
+  pending.wait();
   EXPECT_THAT(codes, testing::ElementsAre(absl::StatusCode::kOk, absl::StatusCode::kOk, absl::StatusCode::kOk,
                                           absl::StatusCode::kResourceExhausted));
   EXPECT_OK(store->CommitAndWait([](Writer& writer) { return writer.InsertTemplate(1, TestTemplate(1)); }));
@@ -137,6 +136,7 @@ TEST_F(SqliteStoreTest, ALongReaderDoesNotStopTheWriter) {
 TEST_F(SqliteStoreTest, TheLogIsCheckpointedWhileTheStoreRuns) {
   SqliteOptions options;
   options.durability = Durability::kNormal;
+  options.checkpoint_frames = 1000;
   std::unique_ptr<Store> store = MustOpen(options);
   for (int64_t chunk = 0; chunk < 40; ++chunk) {
     ASSERT_OK(store->CommitAndWait(MakeExperiment(chunk + 1, 4000, 1, 1 + chunk * 4000)));

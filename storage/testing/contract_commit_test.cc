@@ -1,11 +1,11 @@
 // Units: order, atomicity, calls of `done`.
 #include <atomic>
+#include <latch>
 #include <memory>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/synchronization/blocking_counter.h"
 #include "storage/testing/store_contract.h"
 #include "storage/testing/test_rows.h"
 
@@ -20,7 +20,7 @@ TEST_P(StoreContract, UnitsRunAndFinishInTheOrderTheyWereQueued) {
   constexpr int kUnits = 2000;
   std::vector<int> ran;
   std::vector<int> done;
-  absl::BlockingCounter pending(kUnits);
+  std::latch pending(kUnits);
   for (int i = 0; i < kUnits; ++i) {
     store_->Commit(
         [&ran, i](Writer& writer) {
@@ -30,10 +30,10 @@ TEST_P(StoreContract, UnitsRunAndFinishInTheOrderTheyWereQueued) {
         [&done, &pending, i](const absl::Status& status) {
           EXPECT_OK(status);
           done.push_back(i);
-          pending.DecrementCount();
+          pending.count_down();
         });
   }
-  pending.Wait();
+  pending.wait();
   std::vector<int> expected(kUnits);
   for (int i = 0; i < kUnits; ++i) expected[i] = i;
   EXPECT_EQ(ran, expected);
@@ -43,19 +43,19 @@ TEST_P(StoreContract, UnitsRunAndFinishInTheOrderTheyWereQueued) {
 
 TEST_P(StoreContract, WhatDoneReportsIsReadable) {
   absl::Status seen = absl::UnknownError("done was not called");
-  absl::BlockingCounter pending(1);
+  std::latch pending(1);
   store_->Commit([](Writer& writer) { return writer.InsertTemplate(1, TestTemplate(1)); },
                  [&](const absl::Status&) {
                    seen = reader().GetTemplate(1).status();
-                   pending.DecrementCount();
+                   pending.count_down();
                  });
-  pending.Wait();
+  pending.wait();
   EXPECT_OK(seen);
 }
 
 TEST_P(StoreContract, AFailingUnitIsUndoneAlone) {
   std::vector<absl::StatusCode> codes;
-  absl::BlockingCounter pending(3);
+  std::latch pending(3);
   for (int64_t id : {1, 2, 3}) {
     store_->Commit(
         [id](Writer& writer) -> absl::Status {
@@ -64,10 +64,10 @@ TEST_P(StoreContract, AFailingUnitIsUndoneAlone) {
         },
         [&](const absl::Status& status) {
           codes.push_back(status.code());
-          pending.DecrementCount();
+          pending.count_down();
         });
   }
-  pending.Wait();
+  pending.wait();
   EXPECT_THAT(codes, ElementsAre(absl::StatusCode::kOk, absl::StatusCode::kAborted, absl::StatusCode::kOk));
   EXPECT_OK(reader().GetTemplate(1));
   EXPECT_THAT(reader().GetTemplate(2), StatusIs(absl::StatusCode::kNotFound, _));
@@ -115,7 +115,7 @@ TEST_P(StoreContract, AnUndoneUnitLeavesNothingInAnyTable) {
 TEST_P(StoreContract, UnitsOfManyThreadsAllRun) {
   constexpr int kThreads = 4;
   constexpr int kUnitsEach = 250;
-  absl::BlockingCounter pending(kThreads * kUnitsEach);
+  std::latch pending(kThreads * kUnitsEach);
   std::atomic<int> failed = 0;
   std::vector<std::thread> threads;
   for (int thread = 0; thread < kThreads; ++thread) {
@@ -125,7 +125,7 @@ TEST_P(StoreContract, UnitsOfManyThreadsAllRun) {
         store_->Commit([id](Writer& writer) { return writer.InsertTemplate(id, TestTemplate(id)); },
                        [&](const absl::Status& status) {
                          failed += status.ok() ? 0 : 1;
-                         pending.DecrementCount();
+                         pending.count_down();
                        });
         // Readers beside the writer.
         if (i % 50 == 0) {
@@ -135,7 +135,7 @@ TEST_P(StoreContract, UnitsOfManyThreadsAllRun) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  pending.Wait();
+  pending.wait();
   EXPECT_EQ(failed, 0);
   for (int64_t id = 1; id <= kThreads * kUnitsEach; ++id) ASSERT_OK(reader().GetTemplate(id));
 }

@@ -61,12 +61,12 @@ bool MatchesAll(const std::vector<CheckedComparison>& where, const v1::Result& r
 }  // namespace
 
 absl::StatusOr<ExperimentRow> FakeReader::GetExperiment(int64_t id) const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   return Find(state_.experiments, id, absl::StrCat("experiment ", id));
 }
 
 absl::StatusOr<std::vector<ExperimentRow>> FakeReader::ListExperiments(int64_t before_id, int64_t limit) const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   std::vector<ExperimentRow> rows;
   for (auto it = state_.experiments.rbegin(); it != state_.experiments.rend(); ++it) {
     if (before_id != 0 && it->first >= before_id) continue;
@@ -77,7 +77,7 @@ absl::StatusOr<std::vector<ExperimentRow>> FakeReader::ListExperiments(int64_t b
 }
 
 absl::StatusOr<std::vector<ExperimentRow>> FakeReader::ActiveExperiments() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   std::vector<ExperimentRow> rows;
   for (const auto& [id, row] : state_.experiments) {
     if (row.state == v1::EXPERIMENT_STATE_ACTIVE) rows.push_back(row);
@@ -86,14 +86,14 @@ absl::StatusOr<std::vector<ExperimentRow>> FakeReader::ActiveExperiments() const
 }
 
 absl::StatusOr<RequestRow> FakeReader::GetRequest(const std::string& request_id) const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   return Find(state_.requests, request_id, absl::StrCat("request ", request_id));
 }
 
 absl::StatusOr<std::vector<std::optional<JobRow>>> FakeReader::FindJobs(const std::vector<Digest>& digests,
                                                                         uint32_t model_version,
                                                                         const std::string& salt) const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   std::vector<std::optional<JobRow>> rows;
   for (const Digest& digest : digests) {
     const auto found = state_.job_ids.find({digest, model_version, salt});
@@ -103,12 +103,12 @@ absl::StatusOr<std::vector<std::optional<JobRow>>> FakeReader::FindJobs(const st
 }
 
 absl::StatusOr<v1::JobSpec> FakeReader::GetTemplate(int64_t template_id) const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   return Find(state_.templates, template_id, absl::StrCat("spec template ", template_id));
 }
 
 absl::StatusOr<v1::Result> FakeReader::GetResult(int64_t job_id) const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   ASSIGN_OR_RETURN(const FakeState::Job job, Find(state_.jobs, job_id, absl::StrCat("job ", job_id)));
   v1::Result result = ResultOf(job, /*with_result=*/true);
   *result.mutable_spec() = SpecOf(job);
@@ -117,7 +117,7 @@ absl::StatusOr<v1::Result> FakeReader::GetResult(int64_t job_id) const {
 
 absl::StatusOr<std::vector<v1::Result>> FakeReader::ListResults(const ResultQuery& query) const {
   ASSIGN_OR_RETURN(const std::vector<CheckedComparison> where, CheckQuery(query));
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   RETURN_IF_ERROR(
       Find(state_.experiments, query.experiment_id, absl::StrCat("experiment ", query.experiment_id)).status());
   std::vector<v1::Result> results;
@@ -137,7 +137,7 @@ absl::StatusOr<std::vector<v1::Result>> FakeReader::ListResults(const ResultQuer
 }
 
 absl::StatusOr<std::vector<v1::Attempt>> FakeReader::ListAttempts(int64_t job_id) const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   RETURN_IF_ERROR(Find(state_.jobs, job_id, absl::StrCat("job ", job_id)).status());
   std::vector<v1::Attempt> attempts;
   for (const FakeState::Attempt* attempt : AttemptsOf(job_id)) attempts.push_back(ToAttempt(*attempt));
@@ -146,13 +146,13 @@ absl::StatusOr<std::vector<v1::Attempt>> FakeReader::ListAttempts(int64_t job_id
 
 absl::StatusOr<v1::Capture> FakeReader::GetCapture(const std::string& name) const {
   ASSIGN_OR_RETURN(const Digest digest, CaptureDigest(name));
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   return Find(state_.captures, digest, absl::StrCat("capture ", name));
 }
 
 absl::Status FakeReader::VisitLinks(int64_t experiment_id,
                                     const std::function<void(const LinkRow&, const JobRow&)>& visit) const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   RETURN_IF_ERROR(Find(state_.experiments, experiment_id, absl::StrCat("experiment ", experiment_id)).status());
   auto link = state_.links.lower_bound({experiment_id, INT64_MIN, INT64_MIN});
   for (; link != state_.links.end() && std::get<0>(link->first) == experiment_id; ++link) {
@@ -162,7 +162,7 @@ absl::Status FakeReader::VisitLinks(int64_t experiment_id,
 }
 
 absl::StatusOr<std::vector<AttemptRow>> FakeReader::OpenAttempts() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   std::vector<AttemptRow> rows;
   for (const auto& [key, attempt] : state_.attempts) {
     if (!attempt.end.has_value() && !state_.results.contains(attempt.row.job_id)) rows.push_back(attempt.row);
@@ -171,7 +171,7 @@ absl::StatusOr<std::vector<AttemptRow>> FakeReader::OpenAttempts() const {
 }
 
 absl::StatusOr<Reader::LastIds> FakeReader::GetLastIds() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   const auto last = [](const auto& map) { return map.empty() ? 0 : map.rbegin()->first; };
   LastIds ids;
   ids.experiment = last(state_.experiments);

@@ -2,11 +2,11 @@
 #define DMFRAG_STORAGE_TESTING_FAKE_READER_H_
 
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
 #include "storage/store.h"
 #include "storage/testing/fake_state.h"
 
@@ -16,7 +16,7 @@ namespace dmfrag::storage {
 class FakeReader : public Reader {
  public:
   // Borrows both.
-  FakeReader(absl::Mutex* mutex, const FakeState* state) : mutex_(*mutex), state_(*state) {}
+  FakeReader(std::mutex* mutex, const FakeState* state) : mutex_(*mutex), state_(*state) {}
 
   absl::StatusOr<ExperimentRow> GetExperiment(int64_t id) const override;
   absl::StatusOr<std::vector<ExperimentRow>> ListExperiments(int64_t before_id, int64_t limit) const override;
@@ -45,7 +45,7 @@ class FakeReader : public Reader {
   v1::JobSpec SpecOf(const FakeState::Job& job) const;
   v1::Result LinkResult(const FakeState::Link& link) const;
 
-  absl::Mutex& mutex_;
+  std::mutex& mutex_;
   const FakeState& state_;
 };
 

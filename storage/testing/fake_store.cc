@@ -28,22 +28,23 @@ void FakeStore::Commit(Work work, Done done) { queue_.Push(std::move(work), std:
 const Reader& FakeStore::reader() const { return *reader_; }
 
 void FakeStore::FailCommits(absl::Status status) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   failure_ = std::move(status);
 }
 
 void FakeStore::Hold() {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   held_ = true;
 }
 
 void FakeStore::Release() {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   held_ = false;
+  released_.notify_one();
 }
 
 std::vector<EventRow> FakeStore::events() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   std::vector<EventRow> events;
   for (const auto& [number, event] : state_.events) events.push_back(event);
   return events;
@@ -59,8 +60,8 @@ void FakeStore::RunUntilClosed() {
 }
 
 void FakeStore::RunUnit(CommitUnit& unit) {
-  absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(this, &FakeStore::IsReleased));
+  std::unique_lock<std::mutex> lock(mutex_);
+  released_.wait(lock, [this] { return !held_; });
   FakeWriter writer(&state_);
   unit.status = failure_.ok() ? unit.work(writer) : failure_;
   if (!unit.status.ok()) writer.Undo();

@@ -1,12 +1,14 @@
 #ifndef DMFRAG_STORAGE_TESTING_FAKE_STORE_H_
 #define DMFRAG_STORAGE_TESTING_FAKE_STORE_H_
 
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "storage/commit_queue.h"
 #include "storage/store.h"
 #include "storage/testing/fake_state.h"
@@ -37,9 +39,9 @@ class FakeStore : public Store {
  private:
   void RunUntilClosed();
   void RunUnit(CommitUnit& unit);
-  bool IsReleased() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !held_; }
 
-  mutable absl::Mutex mutex_;
+  mutable std::mutex mutex_;
+  std::condition_variable released_;
   FakeState state_ ABSL_GUARDED_BY(mutex_);
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   bool held_ ABSL_GUARDED_BY(mutex_) = false;

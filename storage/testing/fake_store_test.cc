@@ -1,9 +1,9 @@
 #include "storage/testing/fake_store.h"
 
+#include <latch>
 #include <utility>
 #include <vector>
 
-#include "absl/synchronization/blocking_counter.h"
 #include "storage/testing/store_contract.h"
 #include "storage/testing/test_rows.h"
 
@@ -32,11 +32,11 @@ TEST(FakeStoreTest, FailCommitsFailsEveryUnitUntilItIsTakenBack) {
 TEST(FakeStoreTest, HeldUnitsAreInvisibleUntilTheyAreReleased) {
   FakeStore store;
   store.Hold();
-  absl::BlockingCounter pending(1);
-  store.Commit(AddTemplate, [&](const absl::Status&) { pending.DecrementCount(); });
+  std::latch pending(1);
+  store.Commit(AddTemplate, [&](const absl::Status&) { pending.count_down(); });
   EXPECT_THAT(store.reader().GetTemplate(1), StatusIs(absl::StatusCode::kNotFound, _));
   store.Release();
-  pending.Wait();
+  pending.wait();
   EXPECT_OK(store.reader().GetTemplate(1));
 }
 

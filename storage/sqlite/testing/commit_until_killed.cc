@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <semaphore>
 
-#include "absl/synchronization/mutex.h"
 #include "storage/sqlite/sqlite_store.h"
 #include "storage/testing/test_rows.h"
 
@@ -33,23 +33,16 @@ int CommitUntilKilled(const char* path, int64_t first_id) {
     std::fprintf(stderr, "%s\n", store.status().ToString().c_str());
     return 1;
   }
-  absl::Mutex mutex;
-  int in_flight = 0;
+  std::counting_semaphore<kUnitsAtOnce> free_places(kUnitsAtOnce);
   for (int64_t id = first_id;; ++id) {
-    {
-      absl::MutexLock lock(&mutex);
-      mutex.Await(absl::Condition(
-          +[](int* count) { return *count < kUnitsAtOnce; }, &in_flight));
-      ++in_flight;
-    }
+    free_places.acquire();
     (*store)->Commit(UnitOf(id), [&, id](const absl::Status& status) {
       if (!status.ok()) {
         std::fprintf(stderr, "id %lld: %s\n", static_cast<long long>(id), status.ToString().c_str());
         std::abort();
       }
       if (write(STDOUT_FILENO, &id, sizeof(id)) != sizeof(id)) std::abort();
-      absl::MutexLock lock(&mutex);
-      --in_flight;
+      free_places.release();
     });
   }
 }

@@ -3,7 +3,7 @@
 namespace dmfrag::storage::sqlite {
 
 void FaultHooks::Plan(const Fault& fault) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   fault_ = fault;
   seen_ = 0;
   active_ = true;
@@ -11,17 +11,17 @@ void FaultHooks::Plan(const Fault& fault) {
 }
 
 void FaultHooks::Clear() {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   active_ = false;
 }
 
 bool FaultHooks::fired() const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   return fired_;
 }
 
 FileCallHooks::Verdict FaultHooks::Before(const FileCall& call) {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   if (!active_ || call.operation != fault_.operation) return {};
   ++seen_;
   const bool fails = seen_ == fault_.number || (fault_.lasting && seen_ > fault_.number);

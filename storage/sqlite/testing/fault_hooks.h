@@ -1,7 +1,9 @@
 #ifndef DMFRAG_STORAGE_SQLITE_TESTING_FAULT_HOOKS_H_
 #define DMFRAG_STORAGE_SQLITE_TESTING_FAULT_HOOKS_H_
 
-#include "absl/synchronization/mutex.h"
+#include <mutex>
+
+#include "absl/base/thread_annotations.h"
 #include "storage/sqlite/testing/shim_vfs.h"
 
 namespace dmfrag::storage::sqlite {
@@ -28,7 +30,7 @@ class FaultHooks : public FileCallHooks {
   Verdict Before(const FileCall& call) override;
 
  private:
-  mutable absl::Mutex mutex_;
+  mutable std::mutex mutex_;
   Fault fault_ ABSL_GUARDED_BY(mutex_);
   int seen_ ABSL_GUARDED_BY(mutex_) = 0;
   bool active_ ABSL_GUARDED_BY(mutex_) = false;

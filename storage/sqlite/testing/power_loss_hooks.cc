@@ -22,7 +22,7 @@ void PowerLossHooks::Apply(const Change& change, std::string& content) {
 }
 
 PowerLossHooks::Image PowerLossHooks::ImageNow(Unsynced unsynced, uint64_t seed) const {
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   std::mt19937_64 random(seed);
   Image image;
   for (const auto& [name, file] : files_) {
@@ -46,7 +46,7 @@ PowerLossHooks::Image PowerLossHooks::ImageNow(Unsynced unsynced, uint64_t seed)
 
 FileCallHooks::Verdict PowerLossHooks::Before(const FileCall& call) {
   if (call.operation == FileOperation::kSync) at_sync_(*this);
-  absl::MutexLock lock(&mutex_);
+  std::lock_guard<std::mutex> lock(mutex_);
   const std::string name = std::filesystem::path(call.path).filename().string();
   File& file = files_[name];
   switch (call.operation) {

@@ -4,10 +4,11 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
+#include "absl/base/thread_annotations.h"
 #include "storage/sqlite/testing/shim_vfs.h"
 
 namespace dmfrag::storage::sqlite {
@@ -50,7 +51,7 @@ class PowerLossHooks : public FileCallHooks {
   static void Apply(const Change& change, std::string& content);
 
   const std::function<void(const PowerLossHooks&)> at_sync_;
-  mutable absl::Mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<std::string, File> files_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -17,9 +17,9 @@ enum class FileOperation { kOpen, kWrite, kTruncate, kSync, kDelete };
 struct FileCall {
   FileOperation operation;
   std::string_view path;
-  int64_t offset = 0;       // kWrite; kTruncate: the new size
+  int64_t offset = 0;           // kWrite; kTruncate: the new size
   std::string_view bytes = {};  // kWrite
-  bool read_write = false;  // kOpen: of a database, for writing
+  bool read_write = false;      // kOpen: of a database, for writing
 };
 
 // Sees every call before it is made, and may fail it. Called from any thread that uses SQLite.
