@@ -90,7 +90,7 @@ TEST(RunJobTest, EveryFieldOfTheSpecReachesTheModel) {
         "cache { global { options { refill_order: 4 } } }",
         "cache { global { options { shrink_below_free_per_mille: 999 } } }", "length { duration_us: 6000000 }",
         "length { warmup_us: 1000000 }", "length { sample_interval_us: 500000 }", "length { max_operations: 500 }",
-        "workload { mix { users { name: \"more\" secretmem {} } } }"}) {
+        "kernel { cpa_release: KERNEL_RELEASE_6_16 }", "workload { mix { users { name: \"more\" secretmem {} } } }"}) {
     EXPECT_NE(ResultSha256Hex(MustRun(base, change)), digest) << change;
   }
 }
