@@ -130,7 +130,8 @@ struct ResultQuery {
 //   kInvalidArgument: a digest that is not 32 bytes, or another value that cannot be kept.
 //   kResourceExhausted: the disk is full. kUnavailable: it does not take writes now. kDataLoss: the file is damaged.
 //   kInternal: a bug of ours.
-// After the last two lines the unit fails with that status, whatever its work returns.
+// After the last two lines every further method of the unit fails with that status, and so does the unit, whatever its
+// work returns.
 class Writer {
  public:
   virtual ~Writer() = default;

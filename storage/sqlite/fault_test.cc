@@ -21,12 +21,13 @@ namespace {
 constexpr int64_t kUnits = 6;
 constexpr int64_t kAfterFault = 100;
 
+// Half of the units make nothing of what the writer tells them: the store must not acknowledge them for that.
 Store::Work UnitOf(int64_t id) {
   return [id](Writer& writer) -> absl::Status {
     absl::Status status = MakeExperiment(id, 2, 2, 10 * id)(writer);
     if (status.ok()) status = writer.InsertAttempt(TestAttempt(10 * id, 1, 5));
     if (status.ok()) status = writer.InsertResult(TestResult(10 * id, id));
-    return status;
+    return id % 2 == 0 ? status : absl::OkStatus();
   };
 }
 
@@ -142,8 +143,49 @@ INSTANTIATE_TEST_SUITE_P(
                     FaultCase{"SyncErrorLasting", FileOperation::kSync, SQLITE_IOERR_FSYNC, true, false},
                     FaultCase{"OpenErrorOnce", FileOperation::kOpen, SQLITE_CANTOPEN, false, false},
                     FaultCase{"OpenErrorLasting", FileOperation::kOpen, SQLITE_CANTOPEN, true, false},
+                    FaultCase{"ReadErrorOnce", FileOperation::kRead, SQLITE_IOERR_READ, false, false},
+                    FaultCase{"ReadErrorLasting", FileOperation::kRead, SQLITE_IOERR_READ, true, false},
                     FaultCase{"TruncateErrorOnce", FileOperation::kTruncate, SQLITE_IOERR_TRUNCATE, false, false}),
     [](const auto& info) { return std::string(info.param.name); });
+
+// The writer's pages are not in memory yet, so that its methods, and not the commit, meet the errors.
+// SQLite undoes the transaction by itself after an I/O error, and the statement alone after finding damage.
+class ReadFaultTest : public testing::TestWithParam<int> {};
+
+TEST_P(ReadFaultTest, AUnitThatIgnoresAReadErrorIsUndone) {
+  FaultHooks hooks;
+  ShimVfs vfs("faulty_reads", &hooks);
+  SqliteOptions options;
+  options.vfs = vfs.name();
+  options.quick_check = false;  // it would read every page
+  const std::string path = absl::StrCat(testing::TempDir(), "/read_fault_test.db");
+  std::filesystem::remove(path);
+  ASSERT_OK((*OpenSqliteStore(path, options))->CommitAndWait(MakeExperiment(1, 2000, 1, 1)));
+  int failed_units = 0;
+  bool fired = true;
+  for (int number = 1; fired; ++number) {
+    SCOPED_TRACE(number);
+    const absl::StatusOr<std::unique_ptr<Store>> store = OpenSqliteStore(path, options);
+    ASSERT_OK(store);
+    const std::string reason = absl::StrCat("round ", number);
+    hooks.Plan({FileOperation::kRead, number, GetParam(), false, false});
+    const absl::Status status = (*store)->CommitAndWait([&](Writer& writer) {
+      for (int64_t job = 1; job <= 2000; job += 200) {
+        writer.SetJobState(job, v1::JOB_STATE_FAILED, reason).IgnoreError();
+      }
+      return absl::OkStatus();
+    });
+    fired = hooks.fired();
+    hooks.Clear();
+    if (!status.ok()) ++failed_units;
+    for (int64_t job = 1; job <= 2000; job += 200) {
+      EXPECT_EQ((*store)->reader().GetResult(job)->failure() == reason, status.ok()) << job;
+    }
+  }
+  EXPECT_GT(failed_units, 5);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ReadFaultTest, testing::Values(SQLITE_IOERR_READ, SQLITE_CORRUPT));
 
 }  // namespace
 }  // namespace dmfrag::storage::sqlite

@@ -24,7 +24,7 @@ class OpenCounter : public FileCallHooks {
     if (call.operation == FileOperation::kOpen) {
       if (call.read_write) ++read_write_opens_;
       if (absl::EndsWith(absl::string_view(call.path.data(), call.path.size()), ".db")) ++opens_;
-    } else if (watching_) {
+    } else if (watching_ && call.operation != FileOperation::kRead) {
       writers_.insert(std::this_thread::get_id());
     }
     return {};

@@ -28,7 +28,10 @@ absl::Status RunMigration(Database& database, const Migration& migration) {
 }  // namespace
 
 absl::Status CheckFileIsOurs(Database& database, const std::string& path) {
-  ASSIGN_OR_RETURN(const int64_t application_id, database.QueryInt64(kApplicationIdSql));
+  const absl::StatusOr<int64_t> first = database.QueryInt64(kApplicationIdSql);
+  // The first look into the file: what is wrong with it as a file shows here.
+  if (!first.ok()) return absl::Status(first.status().code(), absl::StrCat(path, ": ", first.status().message()));
+  const int64_t application_id = *first;
   ASSIGN_OR_RETURN(const int64_t version, database.QueryInt64(kUserVersionSql));
   ASSIGN_OR_RETURN(const int64_t objects, database.QueryInt64(kObjectsSql));
   const bool is_new = application_id == 0 && version == 0 && objects == 0;

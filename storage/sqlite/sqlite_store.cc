@@ -69,9 +69,19 @@ absl::Status QuickCheck(Database& database, const std::string& path) {
   return absl::DataLossError(absl::StrCat(path, " is damaged: ", verdict, "; restore it from a backup"));
 }
 
+// Still empty, so nobody has read it; the log and the shared memory take their mode from it.
+absl::Status MakePrivate(const std::string& path) {
+  std::error_code error;
+  std::filesystem::permissions(path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write, error);
+  if (!error) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat("cannot make ", path, " private: ", error.message()));
+}
+
 absl::StatusOr<std::unique_ptr<Database>> OpenWriter(const std::string& path, const SqliteOptions& options) {
+  const bool is_new = !std::filesystem::exists(path);
   ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::OpenReadWrite(path, options.vfs));
   RETURN_IF_ERROR(sqlite::CheckFileIsOurs(*database, path));
+  if (is_new) RETURN_IF_ERROR(MakePrivate(path));
   RETURN_IF_ERROR(UseWal(*database, path));
   RETURN_IF_ERROR(database->RunScript(kWriterSettings));
   RETURN_IF_ERROR(database->RunScript(SynchronousSql(options.durability)));

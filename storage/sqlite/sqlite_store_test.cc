@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "storage/sqlite/database.h"
 #include "storage/testing/store_contract.h"
 #include "storage/testing/test_rows.h"
 
@@ -84,10 +85,43 @@ TEST_F(SqliteStoreTest, ASecondServerIsRefusedWithFileAndProcess) {
 TEST_F(SqliteStoreTest, FilesThatAreNotOursAreRefusedUnchanged) {
   const std::string text(5000, 'x');
   std::ofstream(path_) << text;
-  EXPECT_THAT(OpenSqliteStore(path_, SqliteOptions()), StatusIs(absl::StatusCode::kDataLoss, _));
+  EXPECT_THAT(OpenSqliteStore(path_, SqliteOptions()), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("store.db")));
   EXPECT_EQ(std::filesystem::file_size(path_), text.size());
   EXPECT_THAT(OpenSqliteStore(folder_ + "/no/such/folder/store.db", SqliteOptions()),
               StatusIs(absl::StatusCode::kNotFound, _));
+}
+
+TEST_F(SqliteStoreTest, NewFilesAreReadableByTheirOwnerAlone) {
+  std::unique_ptr<Store> store = MustOpen();
+  ASSERT_OK(store->CommitAndWait(MakeExperiment(1, 1, 1, 1)));
+  for (const char* suffix : {"", "-wal", "-shm", ".lock"}) {
+    EXPECT_EQ(std::filesystem::status(path_ + suffix).permissions(),
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write)
+        << suffix;
+  }
+}
+
+TEST_F(SqliteStoreTest, EventsAreKept) {
+  std::unique_ptr<Store> store = MustOpen();
+  ASSERT_OK(store->CommitAndWait([](Writer& writer) -> absl::Status {
+    EXPECT_OK(writer.InsertEvent(EventRow{TestTime(1), "job_leased", 4, 5, 6, "to worker-a"}));
+    return writer.InsertEvent(EventRow{TestTime(2), "server_started", 0, 0, 0, ""});
+  }));
+  auto database = sqlite::Database::OpenReadOnly(path_, "");
+  ASSERT_OK(database);
+  auto rows =
+      (*database)->Query("SELECT time_ns, kind, experiment_id, job_id, attempt, detail FROM events ORDER BY id");
+  ASSERT_OK(rows);
+  ASSERT_TRUE(*rows->Next());
+  EXPECT_EQ(rows->row().Int64(0), absl::ToUnixNanos(TestTime(1)));
+  EXPECT_EQ(rows->row().Text(1), "job_leased");
+  EXPECT_EQ(rows->row().Int64(2), 4);
+  EXPECT_EQ(rows->row().Int64(3), 5);
+  EXPECT_EQ(rows->row().Int64(4), 6);
+  EXPECT_EQ(rows->row().Text(5), "to worker-a");
+  ASSERT_TRUE(*rows->Next());
+  for (int column : {2, 3, 4}) EXPECT_TRUE(rows->row().IsNull(column));
+  EXPECT_FALSE(*rows->Next());
 }
 
 TEST_F(SqliteStoreTest, UnitsBeyondTheQueueAreRefusedAndTheStoreGoesOn) {

@@ -121,6 +121,7 @@ absl::Status SqliteWriter::Atomically(Body body) {
 }
 
 absl::StatusOr<uint64_t> SqliteWriter::StartEpoch(absl::Time now) {
+  RETURN_IF_ERROR(spoiled_);
   absl::StatusOr<int64_t> last = database_.QueryInt64(kLastEpochSql);
   if (!last.ok()) return Note(last.status());
   const int64_t epoch = *last + 1;
@@ -130,6 +131,7 @@ absl::StatusOr<uint64_t> SqliteWriter::StartEpoch(absl::Time now) {
 
 absl::Status SqliteWriter::InsertExperiment(const ExperimentRow& row, const std::string& request_id,
                                             const Digest& request_digest) {
+  RETURN_IF_ERROR(spoiled_);
   RETURN_IF_ERROR(CheckDigest(request_digest));
   return Atomically([&] { return InsertExperimentRows(row, request_id, request_digest); });
 }
@@ -148,6 +150,7 @@ absl::Status SqliteWriter::InsertExperimentRows(const ExperimentRow& row, const 
 }
 
 absl::Status SqliteWriter::InsertTemplate(int64_t template_id, const v1::JobSpec& spec) {
+  RETURN_IF_ERROR(spoiled_);
   const std::string bytes = spec.SerializeAsString();
   return Note(Explain(database_.Run(kInsertTemplateSql, template_id, Blob{bytes}), absl::StatusCode::kAlreadyExists,
                       absl::StrCat("spec template ", template_id, " exists")));
@@ -155,6 +158,7 @@ absl::Status SqliteWriter::InsertTemplate(int64_t template_id, const v1::JobSpec
 
 absl::Status SqliteWriter::InsertJobs(int64_t experiment_id, const std::vector<JobRow>& new_jobs,
                                       const std::vector<LinkRow>& links, int64_t jobs_made) {
+  RETURN_IF_ERROR(spoiled_);
   return Atomically([&]() -> absl::Status {
     RETURN_IF_ERROR(InsertJobRows(new_jobs));
     RETURN_IF_ERROR(InsertLinkRows(links));
@@ -193,6 +197,7 @@ absl::Status SqliteWriter::InsertLinkRows(const std::vector<LinkRow>& links) {
 }
 
 absl::Status SqliteWriter::InsertAttempt(const AttemptRow& row) {
+  RETURN_IF_ERROR(spoiled_);
   last_fence_ = std::max(last_fence_, row.fence);
   absl::Status status = database_.Run(kInsertAttemptSql, row.job_id, row.number, ToSqlInteger(row.fence),
                                       ToSqlInteger(row.epoch), row.worker, ToSqlTime(row.start_time));
@@ -202,6 +207,7 @@ absl::Status SqliteWriter::InsertAttempt(const AttemptRow& row) {
 }
 
 absl::Status SqliteWriter::EndAttempt(const AttemptEnd& end) {
+  RETURN_IF_ERROR(spoiled_);
   RETURN_IF_ERROR(CheckAttemptEnd(end));
   return Note(EndAttemptRows(end));
 }
@@ -223,6 +229,7 @@ absl::Status SqliteWriter::EndAttemptRows(const AttemptEnd& end) {
 }
 
 absl::Status SqliteWriter::InsertResult(const ResultRow& row) {
+  RETURN_IF_ERROR(spoiled_);
   RETURN_IF_ERROR(CheckResult(row));
   RETURN_IF_ERROR(Note(InsertResultRow(row)));
   // The row is there now, so any failure from here on is one of the disk and spoils the unit.
@@ -277,6 +284,7 @@ absl::StatusOr<int64_t> SqliteWriter::AttributionKeyId(const v1::Attribution& at
 }
 
 absl::Status SqliteWriter::InsertDuplicate(const ResultRow& row, const std::string& reason) {
+  RETURN_IF_ERROR(spoiled_);
   RETURN_IF_ERROR(CheckDigest(row.result_digest));
   const std::string bytes = row.result.SerializeAsString();
   absl::Status status = database_.Run(kInsertDuplicateSql, row.job_id, row.attempt, ToSqlInteger(row.fence), row.worker,
@@ -291,6 +299,7 @@ absl::Status SqliteWriter::RequireJob(int64_t job_id) {
 }
 
 absl::Status SqliteWriter::SetJobState(int64_t job_id, v1::JobState state, const std::string& failure) {
+  RETURN_IF_ERROR(spoiled_);
   RETURN_IF_ERROR(CheckJobState(state));
   RETURN_IF_ERROR(Note(database_.Run(kSetJobStateSql, static_cast<int32_t>(state), failure, job_id)));
   if (database_.changes() == 1) return absl::OkStatus();
@@ -299,6 +308,7 @@ absl::Status SqliteWriter::SetJobState(int64_t job_id, v1::JobState state, const
 
 absl::Status SqliteWriter::EndExperiment(int64_t experiment_id, v1::ExperimentState state, absl::Time end_time,
                                          const v1::JobCounts& counts) {
+  RETURN_IF_ERROR(spoiled_);
   const std::string bytes = counts.SerializeAsString();
   RETURN_IF_ERROR(Note(
       database_.Run(kEndExperimentSql, static_cast<int32_t>(state), ToSqlTime(end_time), Blob{bytes}, experiment_id)));
@@ -308,6 +318,7 @@ absl::Status SqliteWriter::EndExperiment(int64_t experiment_id, v1::ExperimentSt
 }
 
 absl::Status SqliteWriter::InsertRequest(const std::string& request_id, const RequestRow& row) {
+  RETURN_IF_ERROR(spoiled_);
   RETURN_IF_ERROR(CheckDigest(row.request_digest));
   absl::Status status =
       database_.Run(kInsertRequestSql, request_id, row.method, Blob{row.request_digest}, NullIfZero(row.experiment_id));
@@ -316,12 +327,14 @@ absl::Status SqliteWriter::InsertRequest(const std::string& request_id, const Re
 }
 
 absl::Status SqliteWriter::InsertCapture(const v1::Capture& capture) {
+  RETURN_IF_ERROR(spoiled_);
   ASSIGN_OR_RETURN(const Digest digest, CaptureDigest(capture.name()));
   return Note(database_.Run(kInsertCaptureSql, Blob{digest}, capture.size_bytes(), capture.display_name(),
                             ToSqlTime(capture.create_time())));
 }
 
 absl::Status SqliteWriter::InsertEvent(const EventRow& event) {
+  RETURN_IF_ERROR(spoiled_);
   return Note(database_.Run(kInsertEventSql, ToSqlTime(event.time), event.kind, NullIfZero(event.experiment_id),
                             NullIfZero(event.job_id), NullIfZero(event.attempt), event.detail));
 }

@@ -87,8 +87,8 @@ class BenchmarkStore {
   std::unique_ptr<Store> store_;
 };
 
-// Rows of jobs and links together: the first argument's count of jobs, in chunks of the second. Digests come in random order,
-// so a chunk changes about as many pages of their index as it has jobs: larger chunks write less.
+// Rows of jobs and links together: the first argument's count of jobs, in chunks of the second. Digests come in random
+// order, so a chunk changes about as many pages of their index as it has jobs: larger chunks write less.
 void BM_InsertJobsAndLinks(benchmark::State& state) {
   for (auto _ : state) {
     state.PauseTiming();

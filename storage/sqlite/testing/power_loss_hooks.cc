@@ -51,6 +51,7 @@ FileCallHooks::Verdict PowerLossHooks::Before(const FileCall& call) {
   File& file = files_[name];
   switch (call.operation) {
     case FileOperation::kOpen:
+    case FileOperation::kRead:
       break;
     case FileOperation::kWrite:
       file.pending.push_back({call.offset, std::string(call.bytes), false});

@@ -26,6 +26,8 @@ std::string_view PathOf(sqlite3_file* file) {
 int Close(sqlite3_file* file) { return Real(file)->pMethods->xClose(Real(file)); }
 
 int Read(sqlite3_file* file, void* buffer, int count, sqlite3_int64 offset) {
+  const auto verdict = AsShim(file)->hooks->Before({FileOperation::kRead, PathOf(file), offset});
+  if (verdict.code != SQLITE_OK) return verdict.code;
   return Real(file)->pMethods->xRead(Real(file), buffer, count, offset);
 }
 

@@ -11,13 +11,13 @@ struct sqlite3_vfs;
 namespace dmfrag::storage::sqlite {
 
 // What SQLite asks of the file system.
-enum class FileOperation { kOpen, kWrite, kTruncate, kSync, kDelete };
+enum class FileOperation { kOpen, kRead, kWrite, kTruncate, kSync, kDelete };
 
 // One such call. `path` is absolute.
 struct FileCall {
   FileOperation operation;
   std::string_view path;
-  int64_t offset = 0;           // kWrite; kTruncate: the new size
+  int64_t offset = 0;           // kRead, kWrite; kTruncate: the new size
   std::string_view bytes = {};  // kWrite
   bool read_write = false;      // kOpen: of a database, for writing
 };
