@@ -40,7 +40,7 @@ TEST(SweepTest, ReadsEverySection) {
   ExpectExperiment(R"(
 name: quickstart
 base:
-  kernel: {allocator_release: "6.12", cpa_release: 6.1}
+  kernel: {cpa_release: "6.1"}
   machine: {memory: 4GiB, cpus: 0x4, gbpages: false}
   workload: secretmem
   length: {duration: 60s, warmup: 0, sample_interval: 500ms, max_operations: 1000}
@@ -55,7 +55,7 @@ priority: -3
                    R"pb(
                      display_name: "quickstart"
                      base {
-                       kernel { allocator_release: KERNEL_RELEASE_6_12 cpa_release: KERNEL_RELEASE_6_1 }
+                       kernel { cpa_release: KERNEL_RELEASE_6_1 }
                        machine { memory_bytes: 4294967296 cpus: 4 gbpages: false }
                        workload { preset: "secretmem" }
                        length { duration_us: 60000000 warmup_us: 0 sample_interval_us: 500000 max_operations: 1000 }
