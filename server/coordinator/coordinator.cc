@@ -1,9 +1,9 @@
 #include "server/coordinator/coordinator.h"
 
 #include <algorithm>
+#include <future>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "proto/support/canonical.h"
 #include "proto/support/golden_set.h"
 #include "proto/support/model_version.h"
@@ -78,13 +78,13 @@ Coordinator::Coordinator(storage::Store& store, const CoordinatorOptions& option
 
 Coordinator::~Coordinator() {
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     stopping_ = true;
+    changed_.notify_all();
   }
   if (materialiser_.joinable()) materialiser_.join();
-  absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(
-      +[](int64_t* open) { return *open == 0; }, &open_commits_));
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return open_commits_ == 0; });
 }
 
 // ---------------------------------------------------------------------------------------------------------------------------
@@ -119,7 +119,7 @@ absl::StatusOr<v1::Experiment> Coordinator::CreateExperiment(const v1::CreateExp
 
   storage::ExperimentRow row;
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     row.id = next_experiment_id_++;
   }
   row.experiment = request.experiment();
@@ -154,10 +154,9 @@ absl::StatusOr<v1::Experiment> Coordinator::CancelExperiment(int64_t id, const s
   RETURN_IF_ERROR(store_.reader().GetExperiment(id).status());
 
   Outbox outbox;
-  absl::Notification written;
-  absl::Status status;
+  std::promise<absl::Status> written;
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     const auto found = experiments_.find(id);
     // A cancellation that could not be written before is written now.
     const bool active = found != experiments_.end() && (!found->second.ending || found->second.cancelled);
@@ -192,17 +191,15 @@ absl::StatusOr<v1::Experiment> Coordinator::CancelExperiment(int64_t id, const s
         },
         [&, this](const absl::Status& result) {
           if (result.ok()) {
-            absl::MutexLock done_lock(&mutex_);
+            const std::lock_guard done_lock(mutex_);
             const auto written_one = experiments_.find(id);
             if (written_one != experiments_.end()) written_one->second.end_written = true;
           }
-          status = result;
-          written.Notify();
+          written.set_value(result);
         });
   }
   Flush(std::move(outbox));
-  written.WaitForNotification();
-  RETURN_IF_ERROR(status);
+  RETURN_IF_ERROR(written.get_future().get());
   Tick();  // forgets it
   return GetExperiment(id, /*brief=*/false);
 }
@@ -216,14 +213,14 @@ v1::Experiment Coordinator::Brief(int64_t id, const ExperimentState& state) cons
 
 absl::StatusOr<v1::Experiment> Coordinator::GetExperiment(int64_t id, bool brief) const {
   if (brief) {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     const auto found = experiments_.find(id);
     if (found != experiments_.end()) return Brief(id, found->second);
   }
   ASSIGN_OR_RETURN(const storage::ExperimentRow row, store_.reader().GetExperiment(id));
   v1::Experiment experiment = ToProto(row, brief);
   if (row.state != v1::EXPERIMENT_STATE_ACTIVE) return experiment;
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   const auto found = experiments_.find(id);
   if (found != experiments_.end()) *experiment.mutable_counts() = scheduler_.Counts(id);
   return experiment;
@@ -232,7 +229,7 @@ absl::StatusOr<v1::Experiment> Coordinator::GetExperiment(int64_t id, bool brief
 absl::StatusOr<std::vector<v1::Experiment>> Coordinator::ListExperiments(int64_t before_id, int64_t limit) const {
   ASSIGN_OR_RETURN(const std::vector<storage::ExperimentRow> rows, store_.reader().ListExperiments(before_id, limit));
   std::vector<v1::Experiment> experiments;
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   for (const storage::ExperimentRow& row : rows) {
     experiments.push_back(ToProto(row, /*brief=*/true));
     const bool active = row.state == v1::EXPERIMENT_STATE_ACTIVE && experiments_.contains(row.id);
@@ -242,7 +239,7 @@ absl::StatusOr<std::vector<v1::Experiment>> Coordinator::ListExperiments(int64_t
 }
 
 v1::JobState Coordinator::StateOf(int64_t job_id) const {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   return scheduler_.StateOf(job_id);
 }
 
@@ -274,7 +271,7 @@ void Coordinator::EndFinishedExperiments(Outbox& outbox) {
           return writer.InsertEvent(event);
         },
         [this, id](const absl::Status& status) {
-          absl::MutexLock lock(&mutex_);
+          const std::lock_guard lock(mutex_);
           const auto found = experiments_.find(id);
           if (found == experiments_.end()) return;
           if (!status.ok()) {  // tried again at the next tick
@@ -297,7 +294,7 @@ absl::StatusOr<uint64_t> Coordinator::Connect(const v1::Hello& hello, std::share
   Outbox outbox;
   uint64_t stream_id = 0;
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     if (draining_) return absl::UnavailableError("the server is stopping; reconnect with backoff");
     Session& session = sessions_[hello.worker_id()];
     if (session.stream != nullptr) {
@@ -348,7 +345,7 @@ absl::Status Coordinator::OnMessage(uint64_t stream_id, const v1::WorkRequest& m
   }
   Outbox outbox;
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     Session* session = FindStream(stream_id);
     if (session == nullptr) return absl::AbortedError("this stream was replaced by a newer one");
     const std::string worker = worker_of_stream_.at(stream_id);
@@ -400,7 +397,7 @@ storage::Store::Done Coordinator::AcknowledgeOnceDurable(const std::string& work
     if (!status.ok() && !absl::IsNotFound(status)) return;
     Outbox answer;
     {
-      absl::MutexLock lock(&mutex_);
+      const std::lock_guard lock(mutex_);
       Acknowledge(worker, ref, answer);
     }
     Flush(std::move(answer));
@@ -452,7 +449,7 @@ void Coordinator::OnResult(const std::string& worker, const v1::AttemptReport& r
 void Coordinator::OnResultCommitted(const std::string& worker, const v1::AttemptRef& ref, const absl::Status& status) {
   Outbox outbox;
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     if (status.ok()) {
       scheduler_.Committed(ref.job_id());
       const auto session = sessions_.find(worker);
@@ -500,7 +497,7 @@ void Coordinator::Acknowledge(const std::string& worker, const v1::AttemptRef& r
 }
 
 void Coordinator::Disconnect(uint64_t stream_id) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   Session* session = FindStream(stream_id);
   if (session == nullptr) return;
   const std::string worker = worker_of_stream_.at(stream_id);
@@ -514,7 +511,7 @@ void Coordinator::Disconnect(uint64_t stream_id) {
 
 std::vector<v1::Worker> Coordinator::Workers() const {
   std::vector<v1::Worker> workers;
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   for (const auto& [id, session] : sessions_) {
     workers.push_back(session.worker);
     workers.back().set_running(static_cast<uint32_t>(scheduler_.running_on(id)));
@@ -576,7 +573,7 @@ void Coordinator::Dispatch(Outbox& outbox) {
 void Coordinator::Tick() {
   Outbox outbox;
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     const std::vector<EndedAttempt> late = scheduler_.Expire(now_());
     for (const EndedAttempt& attempt : late) {
       spdlog::warn("job {} attempt {}: worker {} was silent for longer than its lease", attempt.key.job_id,
@@ -592,7 +589,7 @@ void Coordinator::Tick() {
 void Coordinator::Drain() {
   Outbox outbox;
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     draining_ = true;
     for (const auto& [id, session] : sessions_) {
       if (session.stream == nullptr) continue;
@@ -606,7 +603,7 @@ void Coordinator::Drain() {
 
 void Coordinator::Flush(Outbox outbox) {
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     open_commits_ += static_cast<int64_t>(outbox.commits.size());
   }
   for (auto& [work, done] : outbox.commits) {
@@ -616,8 +613,9 @@ void Coordinator::Flush(Outbox outbox) {
       } else if (!status.ok()) {
         spdlog::error("a change could not be written: {}", status.ToString());
       }
-      absl::MutexLock lock(&mutex_);
+      const std::lock_guard lock(mutex_);
       --open_commits_;
+      changed_.notify_all();
     });
   }
   for (auto& [stream, message] : outbox.messages) stream->Send(std::move(message));

@@ -1,11 +1,13 @@
 #ifndef DMFRAG_SERVER_COORDINATOR_COORDINATOR_H_
 #define DMFRAG_SERVER_COORDINATOR_COORDINATOR_H_
 
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -15,7 +17,6 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "dmfrag/v1/experiments.pb.h"
 #include "dmfrag/v1/workers.pb.h"
@@ -134,7 +135,8 @@ class Coordinator {
   const NowFn now_;
   const uint64_t epoch_;
 
-  mutable absl::Mutex mutex_;
+  mutable std::mutex mutex_;         // std::, not absl::, which ThreadSanitizer cannot see into in Debian's build
+  std::condition_variable changed_;  // there is something to materialise, a commit has ended, or we stop
   Scheduler scheduler_ ABSL_GUARDED_BY(mutex_);
   std::map<int64_t, ExperimentState> experiments_ ABSL_GUARDED_BY(mutex_);
   std::deque<int64_t> to_materialise_ ABSL_GUARDED_BY(mutex_);

@@ -1,6 +1,9 @@
 #include "server/coordinator/coordinator.h"
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
 
 #include "gmock/gmock.h"
 #include "google/protobuf/text_format.h"
@@ -18,20 +21,21 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-constexpr auto kPatience = absl::Seconds(20);  // only a failing test waits this long
+constexpr auto kPatience = std::chrono::seconds(20);  // only a failing test waits this long
 
 // Keeps what the coordinator sends, and waits for it.
 class FakeStream : public WorkerStream {
  public:
   void Send(v1::WorkResponse message) override {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     for (const v1::Assignment& assignment : message.assign().assignments()) assignments_.push_back(assignment);
     for (const v1::AttemptRef& ref : message.acknowledge().refs()) acknowledged_.push_back(ref.job_id());
     for (const v1::AttemptRef& ref : message.revoke().refs()) revoked_.push_back(ref.job_id());
     if (message.has_welcome()) welcome_ = message.welcome();
+    changed_.notify_all();
   }
   void Close(const absl::Status& status) override {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     closed_ = status;
   }
 
@@ -39,24 +43,25 @@ class FakeStream : public WorkerStream {
   std::vector<int64_t> AwaitAcknowledged(size_t count) { return Await(acknowledged_, count); }
   std::vector<int64_t> AwaitRevoked(size_t count) { return Await(revoked_, count); }
   size_t acknowledged() {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return acknowledged_.size();
   }
   v1::Welcome welcome() {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return welcome_;
   }
 
  private:
   template <typename T>
   std::vector<T> Await(const std::vector<T>& list, size_t count) {
-    absl::MutexLock lock(&mutex_);
+    std::unique_lock lock(mutex_);
     const auto enough = [&] { return list.size() >= count; };
-    EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&enough), kPatience)) << list.size() << " of " << count;
+    EXPECT_TRUE(changed_.wait_for(lock, kPatience, enough)) << list.size() << " of " << count;
     return list;
   }
 
-  absl::Mutex mutex_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
   std::vector<v1::Assignment> assignments_;
   std::vector<int64_t> acknowledged_;
   std::vector<int64_t> revoked_;
@@ -137,7 +142,7 @@ class CoordinatorTest : public testing::Test {
   }
 
   v1::Experiment AwaitState(int64_t id, v1::ExperimentState state) {
-    const absl::Time deadline = absl::Now() + kPatience;
+    const absl::Time deadline = absl::Now() + absl::FromChrono(kPatience);
     while (absl::Now() < deadline) {
       coordinator_->Tick();
       const auto experiment = coordinator_->GetExperiment(id, /*brief=*/true);

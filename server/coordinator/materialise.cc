@@ -1,6 +1,7 @@
 // The part of the coordinator that turns submitted experiments into jobs, and takes them up again after a restart.
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
@@ -87,7 +88,7 @@ absl::Status Coordinator::Recover() {
   ASSIGN_OR_RETURN(const std::vector<storage::ExperimentRow> active, store_.reader().ActiveExperiments());
   for (const storage::ExperimentRow& row : active) RETURN_IF_ERROR(RecoverExperiment(row));
   ASSIGN_OR_RETURN(const std::vector<storage::AttemptRow> open, store_.reader().OpenAttempts());
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   for (const storage::AttemptRow& row : open) {
     scheduler_.RestoreLease({row.job_id, row.number, row.fence}, row.worker, now_());
   }
@@ -97,7 +98,7 @@ absl::Status Coordinator::Recover() {
 }
 
 absl::Status Coordinator::RecoverExperiment(const storage::ExperimentRow& row) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   ExperimentState& state = experiments_[row.id];
   state.expansion = std::make_shared<const Expansion>(Expansion::Restore(row.experiment));
   state.salt = row.salt;
@@ -105,8 +106,8 @@ absl::Status Coordinator::RecoverExperiment(const storage::ExperimentRow& row) {
   state.brief = ToProto(row, /*brief=*/true);
   scheduler_.AddExperiment(row.id, row.experiment.priority(), row.jobs_total);
   if (state.jobs_made < row.jobs_total) to_materialise_.push_back(row.id);
+  changed_.notify_all();
   return store_.reader().VisitLinks(row.id, [&](const storage::LinkRow& link, const storage::JobRow& job) {
-    mutex_.AssertHeld();
     if (scheduler_.Knows(job.id) || job.state == v1::JOB_STATE_QUEUED) {
       scheduler_.AddLink(row.id, ToQueued(job), link.cached);
     } else {
@@ -119,18 +120,15 @@ void Coordinator::MaterialiseLoop() {
   while (true) {
     int64_t id = 0;
     {
-      absl::MutexLock lock(&mutex_);
-      mutex_.Await(absl::Condition(
-          +[](Coordinator* self)
-               ABSL_NO_THREAD_SAFETY_ANALYSIS { return self->stopping_ || !self->to_materialise_.empty(); },
-          this));
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return stopping_ || !to_materialise_.empty(); });
       if (stopping_) return;
       id = to_materialise_.front();
       to_materialise_.pop_front();
     }
     // Experiments in turn, chunk by chunk, so that a small one does not wait for a large one.
     if (!MaterialiseChunk(id)) continue;
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     to_materialise_.push_back(id);
   }
 }
@@ -141,7 +139,7 @@ bool Coordinator::MaterialiseChunk(int64_t experiment_id) {
   std::string salt;
   int64_t first = 0;
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     const auto found = experiments_.find(experiment_id);
     if (found == experiments_.end() || found->second.cancelled) return false;
     expansion = found->second.expansion;
@@ -189,14 +187,13 @@ bool Coordinator::MaterialiseChunk(int64_t experiment_id) {
   }
   if (!status.ok()) {
     spdlog::error("experiment {}: its jobs could not be written, trying again: {}", experiment_id, status.ToString());
-    absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(absl::Condition(&stopping_), absl::Seconds(1));
-    return !stopping_;
+    std::unique_lock lock(mutex_);
+    return !changed_.wait_for(lock, std::chrono::seconds(1), [&] { return stopping_; });
   }
   Outbox outbox;
   bool more = false;
   {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     const auto found = experiments_.find(experiment_id);
     if (found == experiments_.end() || found->second.cancelled) return false;
     found->second.jobs_made = first + count;

@@ -2,10 +2,10 @@
 
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
-#include "absl/synchronization/mutex.h"
 #include "grpcpp/alarm.h"
 #include "proto/support/names.h"
 #include "server/service/handle.h"
@@ -37,7 +37,7 @@ class WatchReactor : public grpc::ServerWriteReactor<v1::WatchExperimentResponse
   }
 
   void OnCancel() override {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     cancelled_ = true;
     if (alarm_ != nullptr) alarm_->Cancel();
   }
@@ -47,7 +47,7 @@ class WatchReactor : public grpc::ServerWriteReactor<v1::WatchExperimentResponse
  private:
   void Wait() {
     {
-      absl::MutexLock lock(&mutex_);
+      const std::lock_guard lock(mutex_);
       if (!cancelled_) {
         alarm_ = std::make_unique<grpc::Alarm>();  // a new one each time: this may run in the old one's callback
         alarm_->Set(std::chrono::system_clock::now() + kWatchInterval, [this](bool) { Next(); });
@@ -58,7 +58,7 @@ class WatchReactor : public grpc::ServerWriteReactor<v1::WatchExperimentResponse
   }
 
   bool IsCancelled() {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     return cancelled_;
   }
 
@@ -79,7 +79,7 @@ class WatchReactor : public grpc::ServerWriteReactor<v1::WatchExperimentResponse
   std::string last_;
   bool ended_ = false;
   v1::WatchExperimentResponse response_;
-  absl::Mutex mutex_;
+  std::mutex mutex_;
   bool cancelled_ = false;
   std::unique_ptr<grpc::Alarm> alarm_;
 };

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
-#include "absl/synchronization/mutex.h"
 #include "server/service/handle.h"
 #include "server/service/page_token.h"
 #include "third_party/abseil_extras/status_macros.h"
@@ -26,12 +26,12 @@ class StreamHandle : public WorkerStream {
   void Send(v1::WorkResponse message) override;
   void Close(const absl::Status& status) override;
   void Detach() {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     reactor_ = nullptr;
   }
 
  private:
-  absl::Mutex mutex_;
+  std::mutex mutex_;
   Reactor* reactor_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -52,7 +52,7 @@ class StreamHandle::Reactor : public grpc::ServerBidiReactor<v1::WorkRequest, v1
   }
 
   void OnWriteDone(bool ok) override {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     writing_ = false;
     queue_.pop_front();
     if (!ok) queue_.clear();
@@ -66,14 +66,14 @@ class StreamHandle::Reactor : public grpc::ServerBidiReactor<v1::WorkRequest, v1
   }
 
   void Send(v1::WorkResponse message) {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     if (finish_asked_) return;
     queue_.push_back(std::move(message));
     Continue();
   }
 
   void FinishWhenIdle(const absl::Status& status) {
-    absl::MutexLock lock(&mutex_);
+    const std::lock_guard lock(mutex_);
     if (finish_asked_) return;
     finish_asked_ = true;
     final_status_ = ToGrpcStatus(status);
@@ -103,7 +103,7 @@ class StreamHandle::Reactor : public grpc::ServerBidiReactor<v1::WorkRequest, v1
   const std::shared_ptr<StreamHandle> handle_;
   uint64_t stream_id_ = 0;  // touched by reads alone, which come one after another, and by OnDone after them
   v1::WorkRequest request_;
-  absl::Mutex mutex_;
+  std::mutex mutex_;
   std::deque<v1::WorkResponse> queue_ ABSL_GUARDED_BY(mutex_);  // the front is being written while `writing_`
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool finish_asked_ ABSL_GUARDED_BY(mutex_) = false;
@@ -112,12 +112,12 @@ class StreamHandle::Reactor : public grpc::ServerBidiReactor<v1::WorkRequest, v1
 };
 
 void StreamHandle::Send(v1::WorkResponse message) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   if (reactor_ != nullptr) reactor_->Send(std::move(message));
 }
 
 void StreamHandle::Close(const absl::Status& status) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   if (reactor_ != nullptr) reactor_->FinishWhenIdle(status);
 }
 

@@ -6,18 +6,19 @@
 namespace dmfrag::worker {
 
 void AttemptBook::Add(Attempt attempt) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   const uint64_t fence = attempt.ref.fence();
   if (entries_.contains(fence)) return;
   entries_[fence].attempt = std::move(attempt);
   waiting_.push_back(fence);
+  has_work_.notify_one();
 }
 
 std::vector<Attempt> AttemptBook::Take(size_t limit) {
-  absl::MutexLock lock(&mutex_);
+  std::unique_lock lock(mutex_);
   std::vector<Attempt> taken;
   while (taken.empty()) {
-    mutex_.Await(absl::Condition(this, &AttemptBook::HasWork));
+    has_work_.wait(lock, [&] { return stopped_ || !waiting_.empty(); });
     if (stopped_) return {};
     while (!waiting_.empty() && taken.size() < limit) {
       const auto entry = entries_.find(waiting_.front());
@@ -31,18 +32,19 @@ std::vector<Attempt> AttemptBook::Take(size_t limit) {
 }
 
 void AttemptBook::Finish(v1::AttemptReport report) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   const auto entry = entries_.find(report.ref().fence());
   if (entry == entries_.end() || entry->second.state != State::kRunning) return;
   entry->second.state = State::kReported;
   entry->second.attempt.spec.Clear();
   entry->second.report = std::move(report);
   ++unsent_;
+  has_unsent_.notify_all();
 }
 
 std::vector<v1::AttemptReport> AttemptBook::ReportsToSend(absl::Time now, absl::Duration resend_after,
                                                           size_t max_bytes) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   std::vector<v1::AttemptReport> reports;
   size_t bytes = 0;
   for (auto& [fence, entry] : entries_) {
@@ -58,8 +60,8 @@ std::vector<v1::AttemptReport> AttemptBook::ReportsToSend(absl::Time now, absl::
 }
 
 void AttemptBook::AwaitReport(absl::Time deadline) {
-  absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithDeadline(absl::Condition(this, &AttemptBook::HasUnsent), deadline);
+  std::unique_lock lock(mutex_);
+  has_unsent_.wait_until(lock, absl::ToChronoTime(deadline), [&] { return unsent_ > 0; });
 }
 
 void AttemptBook::Erase(std::map<uint64_t, Entry>::iterator entry) {
@@ -68,7 +70,7 @@ void AttemptBook::Erase(std::map<uint64_t, Entry>::iterator entry) {
 }
 
 void AttemptBook::Forget(const v1::AttemptRef& ref) {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   const auto entry = entries_.find(ref.fence());
   if (entry != entries_.end()) Erase(entry);
 }
@@ -76,7 +78,7 @@ void AttemptBook::Forget(const v1::AttemptRef& ref) {
 void AttemptBook::KeepOnly(const std::vector<v1::AttemptRef>& adopted) {
   std::set<uint64_t> keep;
   for (const v1::AttemptRef& ref : adopted) keep.insert(ref.fence());
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   for (auto entry = entries_.begin(); entry != entries_.end();) {
     const auto next = std::next(entry);
     if (!keep.contains(entry->first)) Erase(entry);
@@ -90,7 +92,7 @@ void AttemptBook::KeepOnly(const std::vector<v1::AttemptRef>& adopted) {
 }
 
 std::vector<v1::AttemptRef> AttemptBook::GiveBackWaiting() {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   std::vector<v1::AttemptRef> given_back;
   for (const uint64_t fence : waiting_) {
     const auto entry = entries_.find(fence);
@@ -103,29 +105,30 @@ std::vector<v1::AttemptRef> AttemptBook::GiveBackWaiting() {
 }
 
 std::vector<v1::AttemptRef> AttemptBook::Held() const {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   std::vector<v1::AttemptRef> held;
   for (const auto& [fence, entry] : entries_) held.push_back(entry.attempt.ref);
   return held;
 }
 
 size_t AttemptBook::Unfinished() const {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   size_t count = 0;
   for (const auto& [fence, entry] : entries_) count += entry.state != State::kReported ? 1 : 0;
   return count;
 }
 
 size_t AttemptBook::Waiting() const {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   size_t count = 0;
   for (const auto& [fence, entry] : entries_) count += entry.state == State::kWaiting ? 1 : 0;
   return count;
 }
 
 void AttemptBook::Stop() {
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   stopped_ = true;
+  has_work_.notify_all();
 }
 
 }  // namespace dmfrag::worker

@@ -1,15 +1,16 @@
 #ifndef DMFRAG_WORKER_RPC_ATTEMPT_BOOK_H_
 #define DMFRAG_WORKER_RPC_ATTEMPT_BOOK_H_
 
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "dmfrag/v1/workers.pb.h"
 
@@ -60,11 +61,11 @@ class AttemptBook {
     std::optional<absl::Time> sent;  // absent: never on this stream
   };
 
-  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopped_ || !waiting_.empty(); }
-  bool HasUnsent() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return unsent_ > 0; }
   void Erase(std::map<uint64_t, Entry>::iterator entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  mutable absl::Mutex mutex_;
+  mutable std::mutex mutex_;
+  std::condition_variable has_work_;
+  std::condition_variable has_unsent_;
   std::map<uint64_t, Entry> entries_ ABSL_GUARDED_BY(mutex_);  // by fence
   std::deque<uint64_t> waiting_ ABSL_GUARDED_BY(mutex_);       // fences, some perhaps revoked
   size_t unsent_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -19,7 +19,7 @@ namespace dmfrag::worker {
 absl::Status CaptureCache::Ensure(const std::string& sha256_hex) {
   RETURN_IF_ERROR(Sha256FromHex(sha256_hex).status());
   const std::string path = folder_ + "/" + sha256_hex;
-  absl::MutexLock lock(&mutex_);
+  const std::lock_guard lock(mutex_);
   if (std::filesystem::exists(path)) return absl::OkStatus();
   return Download(sha256_hex, path);
 }

@@ -1,10 +1,10 @@
 #ifndef DMFRAG_WORKER_RPC_CAPTURE_CACHE_H_
 #define DMFRAG_WORKER_RPC_CAPTURE_CACHE_H_
 
+#include <mutex>
 #include <string>
 
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "dmfrag/v1/captures.grpc.pb.h"
 
 namespace dmfrag::worker {
@@ -24,7 +24,7 @@ class CaptureCache {
 
   const std::string folder_;
   v1::Captures::StubInterface& stub_;
-  absl::Mutex mutex_;  // one download at a time
+  std::mutex mutex_;  // one download at a time
 };
 
 }  // namespace dmfrag::worker

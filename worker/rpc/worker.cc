@@ -7,6 +7,7 @@
 #include <csignal>
 #include <fstream>
 #include <map>
+#include <mutex>
 #include <random>
 #include <utility>
 
@@ -74,7 +75,7 @@ struct Worker::StreamState {
   std::atomic<bool> broken = false;
   std::atomic<bool> draining = false;
   std::atomic<int64_t> granted = 0;  // credits the server has not used yet
-  absl::Mutex mutex;
+  std::mutex mutex;
   std::vector<v1::AttemptRef> revoked ABSL_GUARDED_BY(mutex);  // to be answered
   v1::Welcome welcome;                                         // written before the reader starts
 };
@@ -222,7 +223,7 @@ void Worker::ReadAll(Stream& stream, StreamState& state) {
         for (const v1::AttemptRef& ref : message.acknowledge().refs()) book_.Forget(ref);
         break;
       case v1::WorkResponse::kRevoke: {
-        absl::MutexLock lock(&state.mutex);
+        const std::lock_guard lock(state.mutex);
         for (const v1::AttemptRef& ref : message.revoke().refs()) {
           book_.Forget(ref);
           state.revoked.push_back(ref);
@@ -303,7 +304,7 @@ void Worker::Write(Stream& stream, StreamState& state, const StopFn& stop) {
     }
     v1::WorkRequest revoked;
     {
-      absl::MutexLock lock(&state.mutex);
+      const std::lock_guard lock(state.mutex);
       for (v1::AttemptRef& ref : state.revoked) *revoked.mutable_revoked()->add_refs() = std::move(ref);
       state.revoked.clear();
     }
