@@ -1,8 +1,6 @@
 #include "server/listen_address.h"
 
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "proto/support/server_address.h"
 #include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag::server {
@@ -34,14 +33,6 @@ absl::Status CheckFolder(const std::string& folder) {
   return absl::OkStatus();
 }
 
-// Whether a server answers on the socket.
-bool IsInUse(const sockaddr_un& address) {
-  const int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const bool connected = connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
-  close(descriptor);
-  return connected;
-}
-
 }  // namespace
 
 absl::StatusOr<std::string> PrepareUnixSocket(const std::string& address) {
@@ -51,22 +42,17 @@ absl::StatusOr<std::string> PrepareUnixSocket(const std::string& address) {
                                                    "not private on a shared host; use unix:PATH"));
   }
   const std::string path = std::filesystem::absolute(address.substr(sizeof(kScheme) - 1));
-  sockaddr_un socket_address = {};
-  socket_address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(socket_address.sun_path)) {
+  if (path.size() > kMaxSocketPathBytes) {
     return absl::InvalidArgumentError(absl::StrCat("--listen ", address, ": the path has ", path.size(),
-                                                   " characters; a socket's may have ",
-                                                   sizeof(socket_address.sun_path) - 1));
+                                                   " characters; a socket's may have ", kMaxSocketPathBytes));
   }
-  std::memcpy(socket_address.sun_path, path.data(), path.size());
   RETURN_IF_ERROR(CheckFolder(std::filesystem::path(path).parent_path()));
 
   struct stat info = {};
   if (lstat(path.c_str(), &info) != 0) return path;
   if (!S_ISSOCK(info.st_mode))
     return absl::FailedPreconditionError(absl::StrCat(path, ": is there and is no socket; name another path"));
-  if (IsInUse(socket_address))
-    return absl::FailedPreconditionError(absl::StrCat(path, ": another server listens there"));
+  if (SomebodyListens(path)) return absl::FailedPreconditionError(absl::StrCat(path, ": another server listens there"));
   if (unlink(path.c_str()) != 0) return absl::FailedPreconditionError(absl::StrCat(path, ": ", std::strerror(errno)));
   return path;
 }

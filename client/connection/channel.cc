@@ -7,7 +7,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "client/connection/server_address.h"
+#include "proto/support/server_address.h"
 
 namespace dmfrag::client {
 namespace {

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/connection/server_address.h"
+#include "proto/support/server_address.h"
 #include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag::client {

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/connection/connection.h"
 #include "client/connection/file_lock.h"
-#include "client/connection/server_address.h"
+#include "proto/support/server_address.h"
 #include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag::client {

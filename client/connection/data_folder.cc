@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "proto/support/server_address.h"
 #include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag::client {

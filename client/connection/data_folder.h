@@ -10,8 +10,6 @@
 
 namespace dmfrag::client {
 
-// Longest path of a Unix socket (sockaddr_un.sun_path, less its end).
-inline constexpr size_t kMaxSocketPathBytes = 107;
 
 // Where a user's own server keeps its things: $DMFRAG_DATA, else $XDG_DATA_HOME/dmfrag, else ~/.local/share/dmfrag.
 // Every folder is the user's and open to nobody else: who can reach the socket can use the server. Immutable.

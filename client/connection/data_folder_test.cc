@@ -12,6 +12,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proto/support/server_address.h"
 #include "third_party/abseil_extras/status_matchers.h"
 
 namespace dmfrag::client {

@@ -1,7 +1,6 @@
 #include "server/service/captures_service.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "google/protobuf/util/time_util.h"
 #include "proto/support/grpc_status.h"
 #include "proto/support/names.h"
@@ -57,7 +56,7 @@ absl::StatusOr<v1::Capture> CapturesService::Complete(const v1::UploadCaptureReq
   capture.set_size_bytes(first.size_bytes());
   capture.set_display_name(first.display_name().substr(0, 256));
   *capture.mutable_create_time() =
-      google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::GetCurrentTimeNanos());
+      google::protobuf::util::TimeUtil::GetCurrentTime();
   RETURN_IF_ERROR(store_.CommitAndWait([&](storage::Writer& writer) { return writer.InsertCapture(capture); }));
   return store_.reader().GetCapture(first.name());
 }

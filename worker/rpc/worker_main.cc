@@ -16,6 +16,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/time/time.h"
 #include "proto/support/model_version.h"
+#include "proto/support/server_address.h"
 #include "spdlog/sinks/basic_file_sink.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
@@ -82,6 +83,11 @@ int Work(const Flags& flags) {
     return 1;
   }
 
+  const absl::StatusOr<std::filesystem::path> socket = ParseServerAddress(flags.server);
+  if (!socket.ok()) {
+    spdlog::error("--server: {}", std::string(socket.status().message()));
+    return 1;
+  }
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
@@ -90,7 +96,7 @@ int Work(const Flags& flags) {
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
-  const auto channel = grpc::CreateCustomChannel(flags.server, grpc::InsecureChannelCredentials(), arguments);
+  const auto channel = grpc::CreateCustomChannel(GrpcTarget(*socket), grpc::InsecureChannelCredentials(), arguments);
 
   WorkerOptions options;
   options.worker_id = NewUuid();

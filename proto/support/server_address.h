@@ -1,5 +1,5 @@
-#ifndef DMFRAG_CLIENT_CONNECTION_SERVER_ADDRESS_H_
-#define DMFRAG_CLIENT_CONNECTION_SERVER_ADDRESS_H_
+#ifndef DMFRAG_PROTO_SUPPORT_SERVER_ADDRESS_H_
+#define DMFRAG_PROTO_SUPPORT_SERVER_ADDRESS_H_
 
 #include <filesystem>
 #include <string>
@@ -7,7 +7,10 @@
 
 #include "absl/status/statusor.h"
 
-namespace dmfrag::client {
+namespace dmfrag {
+
+// Longest path of a Unix socket: sockaddr_un.sun_path less its final zero.
+inline constexpr size_t kMaxSocketPathBytes = 107;
 
 // Reads "unix:/path", the one form of address until TLS stands.
 // Errors: INVALID_ARGUMENT for every other form, with the reason and the remedy.
@@ -19,6 +22,6 @@ std::string GrpcTarget(const std::filesystem::path& socket);
 // A server listens at the socket now: a connection was taken.
 bool SomebodyListens(const std::filesystem::path& socket);
 
-}  // namespace dmfrag::client
+}  // namespace dmfrag
 
-#endif  // DMFRAG_CLIENT_CONNECTION_SERVER_ADDRESS_H_
+#endif  // DMFRAG_PROTO_SUPPORT_SERVER_ADDRESS_H_

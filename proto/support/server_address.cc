@@ -1,4 +1,4 @@
-#include "client/connection/server_address.h"
+#include "proto/support/server_address.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -8,9 +8,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "client/connection/data_folder.h"
 
-namespace dmfrag::client {
+namespace dmfrag {
 
 absl::StatusOr<std::filesystem::path> ParseServerAddress(std::string_view address) {
   constexpr std::string_view kPrefix = "unix:";
@@ -59,4 +58,4 @@ bool SomebodyListens(const std::filesystem::path& socket) {
   return taken;
 }
 
-}  // namespace dmfrag::client
+}  // namespace dmfrag

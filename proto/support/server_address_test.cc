@@ -1,10 +1,10 @@
-#include "client/connection/server_address.h"
+#include "proto/support/server_address.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "third_party/abseil_extras/status_matchers.h"
 
-namespace dmfrag::client {
+namespace dmfrag {
 namespace {
 
 TEST(ServerAddressTest, UnixSocketsAreRead) {
@@ -30,4 +30,4 @@ TEST(ServerAddressTest, TargetsArePercentEncoded) {
 TEST(ServerAddressTest, NobodyListensWhereThereIsNothing) { EXPECT_FALSE(SomebodyListens("/no/such.sock")); }
 
 }  // namespace
-}  // namespace dmfrag::client
+}  // namespace dmfrag
