@@ -175,6 +175,13 @@ absl::StatusOr<v1::JobSpec> Canonicalize(const v1::JobSpec& spec) {
   return canonical;
 }
 
+v1::JobSpec WithSeed(v1::JobSpec canonical, uint64_t seed) {
+  static const uint64_t default_seed = WithDefaults(v1::JobSpec()).seed();
+  canonical.set_seed(seed);
+  if (seed == default_seed) canonical.clear_seed();
+  return canonical;
+}
+
 v1::JobSpec WithDefaults(const v1::JobSpec& spec) {
   v1::JobSpec filled = spec;
   FillDefaults(filled);

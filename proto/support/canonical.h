@@ -23,6 +23,9 @@ namespace dmfrag {
 // or enum value no model implements yet, an unknown preset, or a value out of its range.
 absl::StatusOr<v1::JobSpec> Canonicalize(const v1::JobSpec& spec);
 
+// A canonical spec with another seed, canonical too; much cheaper than Canonicalize.
+v1::JobSpec WithSeed(v1::JobSpec canonical, uint64_t seed);
+
 // `spec` with every frozen default written down.
 v1::JobSpec WithDefaults(const v1::JobSpec& spec);
 

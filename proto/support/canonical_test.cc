@@ -100,6 +100,15 @@ TEST(CanonicalTest, IsIdempotentAndDefaultsRoundTrip) {
   EXPECT_EQ(SpecSha256Hex(*Canonicalize(filled)), SpecSha256Hex(*canonical));
 }
 
+TEST(CanonicalTest, WithSeedEqualsCanonicalizing) {
+  const v1::JobSpec canonical = *Canonicalize(Spec("cache { none {} } workload { noop {} } seed: 9"));
+  for (const uint64_t seed : {uint64_t{0}, uint64_t{1}, uint64_t{9}, ~uint64_t{0}}) {
+    v1::JobSpec seeded = canonical;
+    seeded.set_seed(seed);
+    EXPECT_EQ(SpecSha256Hex(WithSeed(canonical, seed)), SpecSha256Hex(*Canonicalize(seeded))) << seed;
+  }
+}
+
 TEST(CanonicalTest, RefusesWhatNoModelImplements) {
   EXPECT_THAT(Refusal("cache { per_user {} } workload { noop {} }"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("cache.per_user: no model implements it yet")));

@@ -45,11 +45,8 @@ absl::StatusOr<Chunk> MakeLinks(const Expansion& expansion, int64_t experiment_i
     }
     const int64_t replicate = i % expansion.replicates();
     const uint64_t seed = Expansion::ReplicateSeed(base_seed, static_cast<uint64_t>(replicate));
-    v1::JobSpec seeded = spec;
-    seeded.set_seed(seed);
-    ASSIGN_OR_RETURN(seeded, Canonicalize(seeded));
     chunk.links.push_back({experiment_id, point, replicate, 0, false});
-    chunk.digests.push_back(CanonicalSha256(seeded));
+    chunk.digests.push_back(CanonicalSha256(WithSeed(spec, seed)));
     chunk.template_ids.push_back(chunk.templates.back().first);
     chunk.seeds.push_back(seed);
   }

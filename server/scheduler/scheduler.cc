@@ -201,7 +201,8 @@ std::vector<Lease> Scheduler::Assign(absl::Time now, size_t limit) {
 
 std::vector<EndedAttempt> Scheduler::Expire(absl::Time now) {
   std::vector<int64_t> late;
-  for (const auto& [id, job] : jobs_) {
+  for (const int64_t id : leased_) {
+    const Job& job = jobs_.at(id);
     if (job.state == State::kLeased && job.deadline < now) late.push_back(id);
   }
   std::sort(late.begin(), late.end());
@@ -306,7 +307,7 @@ void Scheduler::LeaseTo(Job& job, const std::string& worker, const AttemptKey& k
   job.deadline = now + options_.lease;
   job.spec.attempts = std::max(job.spec.attempts, key.attempt);
   --queued_;
-  ++running_;
+  leased_.insert(job.spec.id);
   ++workers_[worker].running;
   for (const int64_t id : job.experiments) {
     ExperimentEntry& entry = experiments_.at(id);
@@ -317,7 +318,7 @@ void Scheduler::LeaseTo(Job& job, const std::string& worker, const AttemptKey& k
 
 // Ends the lease alone: the job's experiments are counted by the caller.
 void Scheduler::EndLease(Job& job) {
-  --running_;
+  leased_.erase(job.spec.id);
   const auto found = workers_.find(job.worker);
   CHECK(found != workers_.end() && found->second.running > 0);
   --found->second.running;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/time/time.h"
 #include "dmfrag/v1/experiments.pb.h"
@@ -132,7 +133,7 @@ class Scheduler {
   std::vector<EndedAttempt> OnFailure(const AttemptKey& key, v1::FailureClass failure_class);
 
   size_t queued() const { return queued_; }
-  size_t running() const { return running_; }
+  size_t running() const { return leased_.size(); }
   size_t running_on(const std::string& worker) const;
 
  private:
@@ -176,6 +177,7 @@ class Scheduler {
   SchedulerOptions options_;
   uint64_t next_fence_;
   absl::flat_hash_map<int64_t, Job> jobs_;
+  absl::flat_hash_set<int64_t> leased_;  // jobs that are not queued
   std::map<int64_t, ExperimentEntry> experiments_;
   std::map<int32_t, std::list<int64_t>, std::greater<int32_t>> rotation_;  // by priority: experiments with ready jobs
   std::map<std::string, WorkerEntry> workers_;
@@ -183,7 +185,6 @@ class Scheduler {
   absl::flat_hash_map<int64_t, uint64_t> stored_fence_;  // of jobs that succeeded lately
   std::deque<int64_t> stored_order_;
   size_t queued_ = 0;
-  size_t running_ = 0;
 };
 
 }  // namespace dmfrag::server

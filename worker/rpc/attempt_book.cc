@@ -14,6 +14,16 @@ void AttemptBook::Add(Attempt attempt) {
   has_work_.notify_one();
 }
 
+void AttemptBook::Reject(v1::AttemptReport report) {
+  const std::lock_guard lock(mutex_);
+  Entry& entry = entries_[report.ref().fence()];
+  entry.attempt.ref = report.ref();
+  entry.state = State::kReported;
+  entry.report = std::move(report);
+  ++unsent_;
+  has_unsent_.notify_all();
+}
+
 std::vector<Attempt> AttemptBook::Take(size_t limit) {
   std::unique_lock lock(mutex_);
   std::vector<Attempt> taken;

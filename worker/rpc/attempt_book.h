@@ -27,9 +27,11 @@ struct Attempt {
 class AttemptBook {
  public:
   void Add(Attempt attempt);
+  // An attempt that cannot be run: its report waits for ReportsToSend at once.
+  void Reject(v1::AttemptReport report);
   // Waits for work and takes up to `limit` attempts to run, fewer if few wait. Empty once Stop was called.
   std::vector<Attempt> Take(size_t limit);
-  // An attempt has run. Its report waits for Reports; that of an attempt revoked meanwhile is dropped.
+  // An attempt has run. Its report waits for ReportsToSend; that of an attempt revoked meanwhile is dropped.
   void Finish(v1::AttemptReport report);
   // Reports that were never sent, or were sent longer than `resend_after` ago: up to about `max_bytes`, one at least if
   // any.

@@ -89,6 +89,16 @@ TEST(AttemptBookTest, SameAssignmentTwiceRunsOnce) {
   EXPECT_EQ(book.Waiting(), 0u);
 }
 
+TEST(AttemptBookTest, RejectedAttemptIsReportedAndNeverRun) {
+  AttemptBook book;
+  book.Reject(ReportOf(MakeAttempt(1)));
+  EXPECT_EQ(book.Waiting(), 0u);
+  EXPECT_THAT(book.Held(), SizeIs(1));
+  EXPECT_THAT(book.ReportsToSend(kStart, kResend, kAnySize), SizeIs(1));
+  book.Forget(MakeAttempt(1).ref);
+  EXPECT_THAT(book.Held(), IsEmpty());
+}
+
 TEST(AttemptBookTest, GivesBackWhatNoSlotHasTaken) {
   AttemptBook book;
   for (uint64_t fence : {1, 2, 3}) book.Add(MakeAttempt(fence));

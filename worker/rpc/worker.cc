@@ -27,6 +27,9 @@ namespace {
 
 constexpr size_t kMaxReportBytes = size_t{1} << 20;
 constexpr size_t kMaxBatch = 64;
+// Work to hold ahead of each slot: more than the way to the server and back, little enough that no worker sits on jobs
+// which another could run.
+constexpr uint64_t kWorkAheadUs = 100'000;
 constexpr auto kDrainTime = absl::Seconds(10);
 constexpr auto kPoll = absl::Milliseconds(100);
 constexpr auto kFirstBackoff = absl::Milliseconds(100);
@@ -162,8 +165,14 @@ void Worker::RunBatch(SlotProcess& slot, std::vector<Attempt> batch) {
   }
   slot.Run(specs, [&](size_t i, v1::AttemptReport report) {
     *report.mutable_ref() = refs[i];
+    job_us_ = (7 * job_us_ + report.cost().wall_us()) / 8;
     book_.Finish(std::move(report));
   });
+}
+
+int64_t Worker::AttemptsPerSlot() const {
+  const uint64_t ahead = kWorkAheadUs / std::max<uint64_t>(job_us_, 1);
+  return 1 + static_cast<int64_t>(std::clamp<uint64_t>(ahead, 1, kMaxBatch));
 }
 
 v1::WorkRequest Worker::Hello() const {
@@ -255,13 +264,13 @@ void Worker::Take(const v1::Assign& assign) {
     // A spec that this build reads otherwise than the server must not run: its result would be filed under another
     // spec.
     if (!canonical.ok() || SpecSha256Hex(*canonical) != assignment.spec_sha256()) {
-      attempt.spec.Clear();
       const std::string cause =
           canonical.ok() ? "its digest is another one here" : std::string(canonical.status().message());
-      spdlog::error("job {}: the spec cannot be used: {}", assignment.ref().job_id(), cause);
-    } else {
-      attempt.spec = *canonical;
+      book_.Reject(
+          Failure(attempt.ref, v1::FAILURE_CLASS_INFRA, absl::StrCat("the worker cannot use the spec: ", cause)));
+      continue;
     }
+    attempt.spec = *canonical;
     book_.Add(std::move(attempt));
   }
 }
@@ -287,7 +296,7 @@ void Worker::Write(Stream& stream, StreamState& state, const StopFn& stop) {
     }
     if (report.has_report() && !stream.Write(report)) break;
 
-    const int64_t capacity = static_cast<int64_t>(options_.slots) * options_.attempts_per_slot;
+    const int64_t capacity = static_cast<int64_t>(options_.slots) * AttemptsPerSlot();
     const int64_t credits = capacity - static_cast<int64_t>(book_.Unfinished()) - state.granted;
     if (credits > 0 && !stopping && !state.draining) {
       v1::WorkRequest request;

@@ -21,8 +21,6 @@ namespace dmfrag::worker {
 struct WorkerOptions {
   std::string worker_id;
   uint32_t slots = 1;
-  // Assignments held per slot, the running one included: hides the way to the server and back.
-  uint32_t attempts_per_slot = 8;
   std::string capture_folder;
   std::vector<std::string> slot_command;  // starts a slot's child
 };
@@ -41,6 +39,8 @@ class Worker {
   absl::Status Run(const StopFn& stop);
 
  private:
+  static constexpr uint64_t kUnknownJobUs = 100'000;
+
   using Stream = grpc::ClientReaderWriterInterface<v1::WorkRequest, v1::WorkResponse>;
   struct StreamState;
 
@@ -53,6 +53,8 @@ class Worker {
   void Write(Stream& stream, StreamState& state, const StopFn& stop);
   void Take(const v1::Assign& assign);
   v1::WorkRequest Hello() const;
+  // Attempts to hold per slot, the running one included, by how long jobs took lately.
+  int64_t AttemptsPerSlot() const;
 
   const WorkerOptions options_;
   const std::unique_ptr<v1::Workers::Stub> workers_;
@@ -60,6 +62,7 @@ class Worker {
   CaptureCache captures_;
   std::vector<v1::GoldenResult> golden_;
   AttemptBook book_;
+  std::atomic<uint64_t> job_us_ = kUnknownJobUs;  // moving mean of the wall time of a job
   std::vector<std::unique_ptr<SlotProcess>> slots_;
   std::vector<std::thread> slot_threads_;
 };
