@@ -28,7 +28,7 @@ constexpr uint64_t kBigResult = 1004;
 constexpr uint64_t kGarbage = 1005;
 
 void Obey(uint64_t seed, v1::AttemptReport& report) {
-  if (seed == kCrash) std::raise(SIGSEGV);
+  if (seed == kCrash) kill(getpid(), SIGKILL);  // not SIGSEGV, which sanitizers catch
   if (seed == kExit) std::_Exit(7);
   if (seed == kCloseOutputAndHang) {
     close(STDOUT_FILENO);
@@ -90,7 +90,7 @@ TEST_F(SlotProcessTest, RunsABatchInOrderInOneChild) {
 TEST_F(SlotProcessTest, CrashCostsOneJobAndIsNamed) {
   const std::vector<v1::AttemptReport> reports = Run({1, 2, kCrash, 4, 5});
   EXPECT_EQ(reports[2].failure().failure_class(), v1::FAILURE_CLASS_INFRA);
-  EXPECT_THAT(reports[2].failure().message(), HasSubstr("signal 11"));
+  EXPECT_THAT(reports[2].failure().message(), HasSubstr("signal 9"));
   for (const size_t i : {0, 1, 3, 4}) EXPECT_TRUE(reports[i].has_result()) << i;
 }
 
