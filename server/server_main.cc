@@ -162,7 +162,11 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(10, 600000))
       ->capture_default_str();
   app.add_flag("--stop-on-eof", flags.stop_on_eof, "stop when standard input ends: with the process that holds it");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 1;  // 0: --help, --version
+  }
   if (flags.heartbeat_ms * 3 > flags.lease_ms) {
     std::fprintf(stderr, "dmfrag-server: --heartbeat-ms: must be at most a third of --lease-ms\n");
     return 1;

@@ -123,9 +123,11 @@ class Cluster:
 def children_of(pid):
     """Process ids of a process's children."""
     children = []
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
-            children += [int(child) for child in (task / "children").read_text().split()]
-        except FileNotFoundError:
-            pass  # a thread that has ended
+            fields = stat.read_text().rsplit(")", 1)[1].split()  # after the name: state, parent, ...
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended
+        if int(fields[1]) == pid and fields[0] != "Z":
+            children.append(int(stat.parent.name))
     return children

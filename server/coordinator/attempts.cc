@@ -83,7 +83,8 @@ absl::StatusOr<uint64_t> Coordinator::Connect(const v1::Hello& hello, std::share
     welcome.mutable_welcome()->set_lease_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.scheduler.lease)));
     welcome.mutable_welcome()->set_heartbeat_ms(static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.heartbeat)));
     for (const AttemptKey& key : adopted) *welcome.mutable_welcome()->add_adopted() = ToRef(key);
-    outbox.messages.emplace_back(session.stream, std::move(welcome));
+    // At once, under the lock: the acknowledgement of an older result must not come first.
+    session.stream->Send(std::move(welcome));
     spdlog::info("worker {} connected from {}: {} slots, {} attempts held, {} adopted", hello.worker_id(), hello.host(),
                  hello.slots(), held.size(), adopted.size());
     for (const AttemptKey& key : adopted) {  // its row is there unless the last server died before writing it
@@ -136,7 +137,7 @@ absl::Status Coordinator::OnMessage(uint64_t stream_id, const v1::WorkRequest& m
         break;
       case v1::WorkRequest::kRevoked:
         for (const v1::AttemptRef& ref : message.revoked().refs()) {
-          EndAttempts(scheduler_.OnFailure(ToKey(ref), v1::FAILURE_CLASS_LOST), "given back by the worker", "", outbox);
+          EndAttempts(scheduler_.GiveBack(ToKey(ref)), "given back by the worker", "", outbox);
         }
         break;
       case v1::WorkRequest::kHello:

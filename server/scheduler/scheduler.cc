@@ -244,29 +244,31 @@ void Scheduler::CommitFailed(int64_t job_id, absl::Time now) {
   job.deadline = now + options_.lease;
 }
 
-std::vector<EndedAttempt> Scheduler::OnFailure(const AttemptKey& key, v1::FailureClass failure_class) {
+Scheduler::Job* Scheduler::FindLeased(const AttemptKey& key) {
   const auto found = jobs_.find(key.job_id);
-  if (found == jobs_.end()) return {};
+  if (found == jobs_.end()) return nullptr;
   Job& job = found->second;
-  if (job.state != State::kLeased || job.lease.fence != key.fence) return {};
-  return {FailAttempt(job, failure_class)};
+  return job.state == State::kLeased && job.lease.fence == key.fence ? &job : nullptr;
+}
+
+std::vector<EndedAttempt> Scheduler::OnFailure(const AttemptKey& key, v1::FailureClass failure_class) {
+  Job* job = FindLeased(key);
+  if (job == nullptr) return {};
+  return {FailAttempt(*job, failure_class)};
+}
+
+std::vector<EndedAttempt> Scheduler::GiveBack(const AttemptKey& key) {
+  Job* job = FindLeased(key);
+  if (job == nullptr) return {};
+  const EndedAttempt ended{job->lease, job->worker, v1::FAILURE_CLASS_UNSPECIFIED, false};
+  EndLease(*job);
+  Requeue(*job);
+  return {ended};
 }
 
 size_t Scheduler::running_on(const std::string& worker) const {
   const auto found = workers_.find(worker);
   return found == workers_.end() ? 0 : found->second.running;
-}
-
-// A job that comes back goes first: an experiment's tail should not wait for its retries.
-void Scheduler::Enqueue(Job& job, bool first) {
-  job.state = State::kQueued;
-  ++queued_;
-  for (const int64_t id : job.experiments) {
-    ExperimentEntry& entry = experiments_.at(id);
-    ++entry.queued;
-    first ? entry.ready.push_front(job.spec.id) : entry.ready.push_back(job.spec.id);
-    Rotate(id);
-  }
 }
 
 void Scheduler::Rotate(int64_t experiment) {
@@ -349,9 +351,21 @@ EndedAttempt Scheduler::FailAttempt(Job& job, v1::FailureClass failure_class) {
     Finish(job.spec.id, v1::JOB_STATE_FAILED);
     return ended;
   }
-  for (const int64_t id : job.experiments) --experiments_.at(id).running;
-  Enqueue(job, /*first=*/true);
+  Requeue(job);
   return ended;
+}
+
+// A job that comes back goes first: an experiment's tail should not wait for its retries.
+void Scheduler::Requeue(Job& job) {
+  job.state = State::kQueued;
+  ++queued_;
+  for (const int64_t id : job.experiments) {
+    ExperimentEntry& entry = experiments_.at(id);
+    --entry.running;
+    ++entry.queued;
+    entry.ready.push_front(job.spec.id);
+    Rotate(id);
+  }
 }
 
 }  // namespace dmfrag::server

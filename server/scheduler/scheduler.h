@@ -65,8 +65,8 @@ struct Lease {
 struct EndedAttempt {
   AttemptKey key;
   std::string worker;
-  v1::FailureClass failure_class = v1::FAILURE_CLASS_UNSPECIFIED;
-  bool set_aside = false;  // the job is FAILED; otherwise it is queued again
+  v1::FailureClass failure_class = v1::FAILURE_CLASS_UNSPECIFIED;  // UNSPECIFIED: given back
+  bool set_aside = false;                                          // the job is FAILED; otherwise it is queued again
 };
 
 // What to do with a reported result.
@@ -131,6 +131,8 @@ class Scheduler {
   void CommitFailed(int64_t job_id, absl::Time now);
   // A worker reports a failure. Nothing if the attempt is stale.
   std::vector<EndedAttempt> OnFailure(const AttemptKey& key, v1::FailureClass failure_class);
+  // A worker that stops returns an attempt it did not begin: nobody's fault, and it counts towards no limit.
+  std::vector<EndedAttempt> GiveBack(const AttemptKey& key);
 
   size_t queued() const { return queued_; }
   size_t running() const { return leased_.size(); }
@@ -166,13 +168,14 @@ class Scheduler {
     size_t running = 0;
   };
 
-  void Enqueue(Job& job, bool first);
   void Rotate(int64_t experiment);
   Job* NextQueued();
   void LeaseTo(Job& job, const std::string& worker, const AttemptKey& key, absl::Time now);
   void EndLease(Job& job);
   void Finish(int64_t job_id, v1::JobState state);
+  Job* FindLeased(const AttemptKey& key);
   EndedAttempt FailAttempt(Job& job, v1::FailureClass failure_class);
+  void Requeue(Job& job);
 
   SchedulerOptions options_;
   uint64_t next_fence_;

@@ -177,6 +177,19 @@ TEST_F(SchedulerTest, UserFailureIsFinalAndInfraFailureIsRetriedToALimit) {
   EXPECT_TRUE(scheduler_.IsFinished(1));
 }
 
+TEST_F(SchedulerTest, GivenBackAttemptsCountTowardsNoLimit) {
+  AddJobs(1, 100, 1);
+  ConnectWith("a", 20);
+  for (int i = 0; i < 10; ++i) {
+    const std::vector<EndedAttempt> ended = scheduler_.GiveBack(AssignOne().key);
+    ASSERT_THAT(ended, SizeIs(1));
+    EXPECT_EQ(ended[0].failure_class, v1::FAILURE_CLASS_UNSPECIFIED);
+    EXPECT_FALSE(ended[0].set_aside);
+    EXPECT_THAT(scheduler_.GiveBack(ended[0].key), IsEmpty());
+  }
+  EXPECT_EQ(scheduler_.Counts(1).queued(), 1);
+}
+
 TEST_F(SchedulerTest, SharedJobRunsOnceAndCountsForBoth) {
   AddJobs(1, 100, 1);
   scheduler_.AddExperiment(2, 0, 1);
@@ -279,6 +292,7 @@ class SchedulerHistory {
         break;
       case 4:
         if (!held.empty() && random_() % 4 == 0) scheduler_.OnFailure(held.back(), v1::FAILURE_CLASS_INFRA);
+        if (!held.empty() && random_() % 4 == 0) scheduler_.GiveBack(held.front());
         break;
       default:
         for (const Lease& lease : scheduler_.Assign(now_, random_() % 5)) {

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -50,8 +51,11 @@ def test_server_killed_in_the_middle():
             cluster.kill(cluster.server)
             cluster.start_server()
         cluster.wait(name)
-        # Each kill fell into the middle: the next server found the experiment unfinished.
-        assert cluster.log("server.log").count("1 experiments taken up") == 3
+        # Each kill fell into the middle: the next server found the experiment unfinished, and took running attempts over.
+        log = cluster.log("server.log")
+        assert log.count("1 experiments taken up") == 3
+        adopted = [int(count) for count in re.findall(r"attempts held, (\d+) adopted", log)]
+        assert sum(adopted) > 0
         check_every_job_has_one_result(cluster, name)
 
 

@@ -139,7 +139,11 @@ int main(int argc, char** argv) {
   app.add_option("--log-file", flags.log_file, "append the log to this file instead of standard error");
   app.add_flag("--stop-on-eof", flags.stop_on_eof, "stop when standard input ends: with the process that holds it");
   app.add_flag("--slot-child", flags.slot_child)->group("");  // how a worker starts its own slots
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 1;  // 0: --help, --version
+  }
   if (flags.slot_child) return dmfrag::worker::RunSlotChild(flags.cache_dir);
   if (server->count() == 0) {
     std::fprintf(stderr, "dmfrag-worker: --server is required, for example --server unix:PATH\n");
