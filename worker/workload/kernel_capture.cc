@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/workload/capture_interrupts.h"
 #include "worker/workload/xz.h"
 
 namespace dmfrag::workload {
@@ -250,6 +251,7 @@ absl::Status ParseSteps(const Json& capture, KernelCapture& result) {
     input.start_counters = ParseCounters(start->at("after"));
     ASSIGN_OR_RETURN(input.start_runs, ParseDirectMap(start->at("after").at("direct_map"), "the first dump"));
   }
+  const bool flushes_counted = CountsFlushCalls(capture);
   bool started = start == steps.end();
   std::vector<CpaCall> calls_between;
   for (auto json = steps.begin(); json != steps.end(); ++json) {
@@ -277,6 +279,7 @@ absl::Status ParseSteps(const Json& capture, KernelCapture& result) {
         ASSIGN_OR_RETURN(measured.direct_map,
                          ParseDirectMap(after->at("direct_map"), absl::StrCat("dump of step ", step.index)));
       }
+      ASSIGN_OR_RETURN(measured.interrupts, ParseInterrupts(*json, flushes_counted));
       result.measured.steps.push_back(std::move(measured));
     }
     input.steps.push_back(std::move(step));
@@ -292,6 +295,7 @@ absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
   ASSIGN_OR_RETURN(model::MemoryMap memory, ParseMemory(capture));
   KernelCapture result{.input = {.capture_id = capture.at("id").get<std::string>(),
                                  .kernel = capture.at("kernel").at("pkg").get<std::string>(),
+                                 .cpus = 1,
                                  .memory = std::move(memory),
                                  .mapping = {},
                                  .start_step = {},
@@ -300,6 +304,7 @@ absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
                                  .steps = {},
                                  .limitation = {}},
                        .measured = {}};
+  ASSIGN_OR_RETURN(result.input.cpus, ParseCpus(capture));
   result.input.mapping.gbpages = capture.at("using_gb_pages").get<bool>();
   result.input.mapping.pse = capture.at("cpu_flags").at("pse").get<bool>();
   RETURN_IF_ERROR(ParseSteps(capture, result));

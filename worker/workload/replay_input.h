@@ -59,6 +59,7 @@ struct ReplayStep {
 struct ReplayInput {
   std::string capture_id;
   std::string kernel;  // package
+  uint32_t cpus = 1;   // online
   model::MemoryMap memory;
   model::BootMappingRules mapping;
   // The dump the prediction starts from, and its counters. Without a dump, the boot rule and the counters at boot.
@@ -71,6 +72,19 @@ struct ReplayInput {
   std::string limitation;
 };
 
+// Interrupts and flushes that the kernel counted over one step.
+struct MeasuredInterrupts {
+  // Function call interrupts received, summed over the processors (CAL of /proc/interrupts): those of kernel flushes,
+  // and everything else that calls a function on another processor. Flushes of user addresses are counted apart (TLB).
+  int64_t function_calls = 0;
+  // Calls made, where kprobes on both functions counted them.
+  struct FlushCalls {
+    int64_t flush_tlb_all = 0;
+    int64_t flush_tlb_kernel_range = 0;
+  };
+  std::optional<FlushCalls> flushes;
+};
+
 // What the kernel was measured to do after the start; for the comparison alone.
 struct ReplayMeasured {
   struct Step {
@@ -78,6 +92,8 @@ struct ReplayMeasured {
     KernelCounters counters;
     // The direct map, where the step dumped it.
     std::optional<std::vector<model::LeafRun>> direct_map;
+    // Absent: not counted.
+    std::optional<MeasuredInterrupts> interrupts;
   };
   std::vector<Step> steps;
 };
