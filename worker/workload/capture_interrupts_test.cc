@@ -53,9 +53,9 @@ TEST(CaptureInterruptsTest, BothFunctionsMustHaveProbes) {
   const Json both = {{"kprobe_events",
                       {"p:fl/flush_tlb_all flush_tlb_all", "p:fl/flush_tlb_kernel_range flush_tlb_kernel_range", ""}}};
   EXPECT_TRUE(CountsFlushCalls(both));
-  const Json inner = {{"kprobe_events",
-                       {"p:fl/do_flush_tlb_all do_flush_tlb_all",
-                        "p:fl/flush_tlb_kernel_range flush_tlb_kernel_range"}}};
+  const Json inner = {
+      {"kprobe_events",
+       {"p:fl/do_flush_tlb_all do_flush_tlb_all", "p:fl/flush_tlb_kernel_range flush_tlb_kernel_range"}}};
   EXPECT_FALSE(CountsFlushCalls(inner));
 }
 

@@ -43,6 +43,14 @@ struct CpaCall {
   model::FrameCount pages_each{1};
   model::EntryFlags set;
   model::EntryFlags clear;
+
+  // The i-th of the calls alone. REQUIRES: i < count.
+  CpaCall Single(uint64_t i) const {
+    CpaCall single = *this;
+    single.first = model::FrameNumber(first.raw() + static_cast<uint64_t>(step * static_cast<int64_t>(i)));
+    single.count = 1;
+    return single;
+  }
 };
 
 // Where the requests of a step came from.
