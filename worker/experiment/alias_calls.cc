@@ -71,24 +71,28 @@ void AliasCalls::EndWritable(const Call& call) {
   text_done_ = false;
   if (!call.changed) return;    // data
   flushes_.flush_tlb_all += 2;  // set_memory_nx, set_memory_rw
+  int64_t splits = 0;
   for (const uint64_t frame : call.frames) {
     auto& writable = writable_[BlockOf(frame)];
-    if (writable.empty()) ++flushes_.flush_tlb_all;  // split
+    if (writable.empty()) ++splits;
     writable.insert(frame);
   }
+  flushes_.cache_splits += splits;
+  flushes_.flush_tlb_all += splits;
 }
 
 void AliasCalls::EndAnnounced(const Call& call) {
   if (call.changed) ++flushes_.flush_tlb_all;
   bool text = false;
-  bool collapsed = false;
+  int64_t collapses = 0;
   for (const uint64_t frame : call.frames) {
     auto& writable = writable_[BlockOf(frame)];
     if (writable.erase(frame) == 0) continue;
     text = true;
-    collapsed |= writable.empty();
+    collapses += writable.empty() ? 1 : 0;
   }
-  if (collapsed) ++flushes_.flush_tlb_all;
+  flushes_.cache_collapses += collapses;
+  if (collapses > 0) ++flushes_.flush_tlb_all;  // one for all
   // Text that is freed is filled with traps and made read-only at once; of a module loaded it comes after all the rest.
   const bool freed = written_last_ == call.area;
   written_last_.reset();

@@ -25,6 +25,9 @@ struct AliasFlushes {
   int64_t cpa_ranges = 0;              // on_each_cpu(__cpa_flush_tlb)
   int64_t flush_tlb_kernel_range = 0;  // of areas freed lazily, by vm_unmap_aliases
   int64_t modules_loaded = 0;
+  // Of large pages of the ROX cache, in its own mapping; counted in flush_tlb_all.
+  int64_t cache_splits = 0;
+  int64_t cache_collapses = 0;
 };
 
 // Finds out, from the change requests on direct-map aliases alone, which set_memory_* calls on vmalloc memory made

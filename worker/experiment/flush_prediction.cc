@@ -63,6 +63,8 @@ class Walk {
     flushes.flush_tlb_all += of_aliases.flush_tlb_all;
     flushes.cpa_ranges += of_aliases.cpa_ranges;
     flushes.flush_tlb_kernel_range += calls.faults + calls.areas_freed + of_aliases.flush_tlb_kernel_range;
+    predicted.cache_splits = of_aliases.cache_splits;
+    predicted.cache_collapses = of_aliases.cache_collapses;
     predicted.operations = Operations(predicted, calls, of_aliases);
     return predicted;
   }

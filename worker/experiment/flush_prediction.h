@@ -33,6 +33,9 @@ struct FlushPrediction {
   // Pages touched or freed, programs asked for, modules loaded, areas freed; 0 for others.
   int64_t operations = 0;
   FlushCounts flushes;
+  // Large pages of the ROX cache split and collapsed in their own mapping, which no counter of the kernel shows.
+  int64_t cache_splits = 0;
+  int64_t cache_collapses = 0;
 };
 
 // Predicts the flushes of every step, from the requests of the capture alone; parallel to the steps of the input.

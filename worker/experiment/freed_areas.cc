@@ -8,6 +8,17 @@ namespace dmfrag::experiment {
 
 using workload::CpaCall;
 
+namespace {
+
+// set_direct_map_invalid_noflush or _default_noflush of single pages. Those of more are set_direct_map_valid_noflush,
+// by which the ROX cache takes and gives back its blocks.
+bool IsOfPages(const CpaCall& call) {
+  const bool direct_map = call.op == CpaCall::Op::kSetDirectMapInvalid || call.op == CpaCall::Op::kSetDirectMapDefault;
+  return direct_map && call.pages_each.raw() == 1;
+}
+
+}  // namespace
+
 FreedAreas::FreedAreas(const workload::ReplayInput& input) : end_(input.memory.end().raw()) {
   steps_.reserve(input.steps.size());
   for (const workload::ReplayStep& step : input.steps) ScanStep(step, steps_.emplace_back());
@@ -15,36 +26,59 @@ FreedAreas::FreedAreas(const workload::ReplayInput& input) : end_(input.memory.e
 
 void FreedAreas::ScanStep(const workload::ReplayStep& step, StepCalls& calls) {
   const StepUser user = UserOfAction(step.action);
-  const bool secret = user == StepUser::kSecretFault || user == StepUser::kSecretFaults;
-  std::vector<uint64_t> made;  // invalid, in this step
+  const bool takes_pages = user == StepUser::kSecretFault || user == StepUser::kSecretFaults;
+  const Frames returned = takes_pages ? PagesMadeDefault(step) : Frames();
   for (const CpaCall& call : step.calls) {
     const bool invalid = call.op == CpaCall::Op::kSetDirectMapInvalid;
-    const bool one_page = call.pages_each.raw() == 1;  // others are set_direct_map_valid_noflush of a cache
-    if ((!invalid && call.op != CpaCall::Op::kSetDirectMapDefault) || !one_page || user == StepUser::kDirectCall) {
+    if (!IsOfPages(call) || user == StepUser::kDirectCall) {
       position_ += call.count;
-      continue;
-    }
-    if (user == StepUser::kSecretChurn) {
+    } else if (user == StepUser::kSecretChurn) {
       (invalid ? calls.faults : calls.frees) += static_cast<int64_t>(call.count);
       position_ += call.count;
-      continue;
-    }
-    for (uint64_t i = 0; i < call.count; ++i, ++position_) {
-      const uint64_t frame = call.Single(i).first.raw();
-      if (frame >= end_) continue;
-      if (invalid) {
-        if (invalid_.insert(frame).second) made.push_back(frame);
-      } else if (!MakeDefault(frame, calls)) {
-        ++calls.frees;
-      }
+    } else if (invalid) {
+      MakeInvalid(call, takes_pages ? &returned : nullptr, calls);
+    } else {
+      MakeDefault(call, calls);
     }
   }
-  if (!secret) return;
-  for (const uint64_t frame : made) calls.faults += static_cast<int64_t>(invalid_.erase(frame));
+  if (!takes_pages) return;
+  // Freed first, and taken by secretmem then.
+  for (const uint64_t frame : returned) calls.faults += static_cast<int64_t>(invalid_.erase(frame));
+}
+
+FreedAreas::Frames FreedAreas::PagesMadeDefault(const workload::ReplayStep& step) const {
+  Frames frames;
+  for (const CpaCall& call : step.calls) {
+    if (call.op != CpaCall::Op::kSetDirectMapDefault || !IsOfPages(call)) continue;
+    for (uint64_t i = 0; i < call.count; ++i) {
+      const uint64_t frame = call.Single(i).first.raw();
+      if (frame < end_) frames.insert(frame);
+    }
+  }
+  return frames;
+}
+
+void FreedAreas::MakeInvalid(const CpaCall& call, const Frames* returned, StepCalls& calls) {
+  for (uint64_t i = 0; i < call.count; ++i, ++position_) {
+    const uint64_t frame = call.Single(i).first.raw();
+    if (frame >= end_) continue;
+    if (returned != nullptr && !returned->contains(frame)) {
+      ++calls.faults;
+    } else {
+      invalid_.insert(frame);
+    }
+  }
+}
+
+void FreedAreas::MakeDefault(const CpaCall& call, StepCalls& calls) {
+  for (uint64_t i = 0; i < call.count; ++i, ++position_) {
+    const uint64_t frame = call.Single(i).first.raw();
+    if (frame < end_ && !FreePage(frame, calls)) ++calls.frees;
+  }
 }
 
 // Whether the page is of an area being freed.
-bool FreedAreas::MakeDefault(uint64_t frame, StepCalls& calls) {
+bool FreedAreas::FreePage(uint64_t frame, StepCalls& calls) {
   if (closing_.erase(frame) > 0) return true;
   if (!invalid_.contains(frame)) return false;
   ++calls.areas_freed;

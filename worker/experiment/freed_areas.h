@@ -40,13 +40,20 @@ class FreedAreas {
   model::FrameCount size(uint32_t area) const { return sizes_[area]; }
 
  private:
+  using Frames = absl::flat_hash_set<uint64_t>;
+
   void ScanStep(const workload::ReplayStep& step, StepCalls& calls);
-  bool MakeDefault(uint64_t frame, StepCalls& calls);
+  Frames PagesMadeDefault(const workload::ReplayStep& step) const;
+  // `returned`: in a step that takes secret pages, those that it makes default too, which are of areas freed meanwhile;
+  // else null.
+  void MakeInvalid(const workload::CpaCall& call, const Frames* returned, StepCalls& calls);
+  void MakeDefault(const workload::CpaCall& call, StepCalls& calls);
+  bool FreePage(uint64_t frame, StepCalls& calls);
 
   const uint64_t end_;  // of memory; damaged captures may name frames beyond
   uint64_t position_ = 0;
-  absl::flat_hash_set<uint64_t> invalid_;
-  absl::flat_hash_set<uint64_t> closing_;  // of areas being freed: to be made default next
+  Frames invalid_;
+  Frames closing_;  // of areas being freed: to be made default next
   std::vector<StepCalls> steps_;
   std::vector<model::FrameCount> sizes_;
   // Per frame: when it was freed, and with which area; ascending.

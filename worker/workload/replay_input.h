@@ -101,7 +101,7 @@ struct ReplayMeasured {
     // The direct map, where the step dumped it.
     std::optional<std::vector<model::LeafRun>> direct_map;
     // Absent: not counted.
-    std::optional<MeasuredInterrupts> interrupts;
+    std::optional<MeasuredInterrupts> interrupts = {};
   };
   std::vector<Step> steps;
 };
