@@ -62,7 +62,7 @@ void AliasCalls::End() {
   if (call.kind == Kind::kNoExecute) return;  // of an area of data, which was so already; else a writable call follows
   if (call.kind == Kind::kWritable) return EndWritable(call);
   if (call.area.first == AreaSource::kAnnounced) return EndAnnounced(call);
-  if (nx_ == NxRule::kNotOnAliases) return EndBefore6_2(call);
+  if (rules_.skip_alias_of_nx) return EndBefore6_2(call);
   EndFreed(call);
 }
 

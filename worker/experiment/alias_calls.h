@@ -8,16 +8,11 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "worker/experiment/freed_areas.h"
+#include "worker/model/cpa_rules.h"
 #include "worker/model/units.h"
 #include "worker/workload/replay_input.h"
 
 namespace dmfrag::experiment {
-
-// What set_memory_* does to aliases, by kernel.
-enum class NxRule {
-  kNotOnAliases,  // before 6.2: a change of NX alone makes no alias call, and flushes only its own range
-  kOnAliases,     // later: it makes alias calls, which change nothing, and so flushes all
-};
 
 // Flushes that the set_memory_* calls of one step made.
 struct AliasFlushes {
@@ -49,7 +44,7 @@ struct AliasFlushes {
 class AliasCalls {
  public:
   // Borrows `areas`, which must outlive it.
-  AliasCalls(NxRule nx, const FreedAreas* areas) : nx_(nx), areas_(areas) {}
+  AliasCalls(const model::CpaRules& rules, const FreedAreas* areas) : rules_(rules), areas_(areas) {}
 
   // One request on an alias, the `position`-th of the capture; `changed`: it changed an entry of the direct map.
   // REQUIRES: call.count == 1.
@@ -85,7 +80,7 @@ class AliasCalls {
   void CountLoadOnSecondPass(bool first_pass);
   void CountLoad();
 
-  const NxRule nx_;
+  const model::CpaRules rules_;
   const FreedAreas* const areas_;
   AliasFlushes flushes_;
   std::optional<Call> call_;

@@ -2,13 +2,13 @@
 
 #include <charconv>
 #include <memory>
-#include <string_view>
 #include <utility>
 
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/experiment/alias_calls.h"
 #include "worker/experiment/freed_areas.h"
 #include "worker/experiment/replay.h"
+#include "worker/model/cpa_rules.h"
 #include "worker/model/event_counters.h"
 #include "worker/model/tlb_flushes.h"
 
@@ -17,17 +17,6 @@ namespace {
 
 using model::EventCounters;
 using workload::CpaCall;
-
-// From a package's version; kernels that cannot be told count as new ones.
-NxRule NxRuleOf(std::string_view kernel) {
-  int major = 0;
-  int minor = 0;
-  const char* const end = kernel.data() + kernel.size();
-  const auto [dot, error] = std::from_chars(kernel.data(), end, major);
-  if (error != std::errc() || dot == end || *dot != '.') return NxRule::kOnAliases;
-  if (std::from_chars(dot + 1, end, minor).ec != std::errc()) return NxRule::kOnAliases;
-  return std::pair(major, minor) < std::pair(6, 2) ? NxRule::kNotOnAliases : NxRule::kOnAliases;
-}
 
 int64_t SplitsOf(const EventCounters& events) { return events.splits_2m + events.splits_1g; }
 int64_t CollapsesOf(const EventCounters& events) { return events.collapses_2m + events.collapses_1g; }
@@ -45,7 +34,7 @@ int64_t ProgramsOf(const std::string& action) {
 class Walk {
  public:
   Walk(const workload::ReplayInput& input, std::unique_ptr<Predictor> predictor)
-      : areas_(input), aliases_(NxRuleOf(input.kernel), &areas_), predictor_(std::move(predictor)) {}
+      : areas_(input), aliases_(model::CpaRules::Of(input.release), &areas_), predictor_(std::move(predictor)) {}
 
   FlushPrediction Next(const workload::ReplayStep& step) {
     FlushPrediction predicted;

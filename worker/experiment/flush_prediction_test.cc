@@ -39,7 +39,7 @@ void AddModuleUnload(ReplayInput& input) {
 }
 
 TEST(PredictFlushesTest, ASecretFaultFlushesItsPageAndASplitAll) {
-  ReplayInput input = RecordedInput("6.12.117+deb12-amd64");
+  ReplayInput input = RecordedInput(model::KernelRelease::k6_12);
   AddStep(input, "secret a 3", {Invalid(700, 3)});
   AddStep(input, "free a", {Default(700, 3)});
   const auto predicted = Predicted(input);
@@ -55,14 +55,14 @@ TEST(PredictFlushesTest, ASecretFaultFlushesItsPageAndASplitAll) {
 }
 
 TEST(PredictFlushesTest, BpfProgramsInAPackFlushNothing) {
-  ReplayInput input = RecordedInput("6.12.117+deb12-amd64");
+  ReplayInput input = RecordedInput(model::KernelRelease::k6_12);
   AddStep(input, "ebpf e2 200 2 300", {});
   EXPECT_EQ(Predicted(input)[0].operations, 200);
   EXPECT_EQ(LastOf(input), FlushCounts{});
 }
 
 TEST(PredictFlushesTest, EachAreaOfAModuleIsOneFlush) {
-  ReplayInput input = RecordedInput("6.12.117+deb12-amd64");
+  ReplayInput input = RecordedInput(model::KernelRelease::k6_12);
   AddModuleLoad(input);
   AddModuleUnload(input);
   const auto predicted = Predicted(input);
@@ -75,7 +75,7 @@ TEST(PredictFlushesTest, EachAreaOfAModuleIsOneFlush) {
 }
 
 TEST(PredictFlushesTest, AreasNeverFreedAreCountedToo) {
-  ReplayInput input = RecordedInput("6.12.117+deb12-amd64");
+  ReplayInput input = RecordedInput(model::KernelRelease::k6_12);
   AddStep(input, "insmod m", {ReadOnly(10, 2), NoExecute(20), ReadOnly(30, 4)});
   EXPECT_EQ(LastOf(input).flush_tlb_all, 2);
 }
@@ -83,7 +83,7 @@ TEST(PredictFlushesTest, AreasNeverFreedAreCountedToo) {
 // 6.1: text, rodata and data in one area; NX alone is a change of its own range.
 TEST(PredictFlushesTest, Before6_2TextIsMadeExecutableByACallWithoutAliases) {
   for (const bool long_text : {false, true}) {
-    ReplayInput input = RecordedInput("6.1.0-56-amd64");
+    ReplayInput input = RecordedInput(model::KernelRelease::k6_1);
     const uint64_t core = long_text ? 60 : 6;
     const uint64_t init = 200;
     AddStep(input, "insmod m",
@@ -102,7 +102,7 @@ TEST(PredictFlushesTest, Before6_2TextIsMadeExecutableByACallWithoutAliases) {
 }
 
 TEST(PredictFlushesTest, Before6_2APackIsReadOnlyAndExecutableAndNothingElse) {
-  ReplayInput input = RecordedInput("6.1.0-56-amd64");
+  ReplayInput input = RecordedInput(model::KernelRelease::k6_1);
   AddStep(input, "ebpf p 1 2 3", {ReadOnly(0, 512)});
   AddStep(input, "free p", {Invalid(0, 512), Default(0, 512)});
   EXPECT_EQ(Predicted(input)[0].flushes, (FlushCounts{.flush_tlb_all = 2}));
@@ -111,7 +111,7 @@ TEST(PredictFlushesTest, Before6_2APackIsReadOnlyAndExecutableAndNothingElse) {
 
 // A block of the cache, read-only as a whole, as 6.15 and later make it.
 ReplayInput WithCacheBlock() {
-  ReplayInput input = RecordedInput("7.3.4");
+  ReplayInput input = RecordedInput(model::KernelRelease::k7_3);
   AddStep(input, "sleep 1", {ReadOnly(1024, 1, 512)});
   EXPECT_EQ(LastOf(input), FlushCounts{.flush_tlb_all = 1});
   return input;
@@ -143,7 +143,7 @@ TEST(PredictFlushesTest, AWholePackIsNeverSplit) {
 }
 
 TEST(PredictFlushesTest, CallsOnTheDirectMapFlushTheirRangeUpTo33Pages) {
-  ReplayInput input = RecordedInput("7.3.4");
+  ReplayInput input = RecordedInput(model::KernelRelease::k7_3);
   AddStep(input, "dmat set_memory_ro 0 33", {ReadOnly(0, 1, 33)});
   EXPECT_EQ(LastOf(input), FlushCounts{.cpa_ranges = 1});
   AddStep(input, "dmat set_memory_ro 100 34", {ReadOnly(100, 1, 34)});
@@ -153,7 +153,7 @@ TEST(PredictFlushesTest, CallsOnTheDirectMapFlushTheirRangeUpTo33Pages) {
 }
 
 TEST(PredictFlushesTest, CollapseOfTheDirectMapFlushesOnceMore) {
-  ReplayInput input = RecordedInput("7.3.4");
+  ReplayInput input = RecordedInput(model::KernelRelease::k7_3);
   AddStep(input, "dmat set_memory_ro 0 3", {ReadOnly(1024, 1, 3)});
   EXPECT_EQ(LastOf(input), (FlushCounts{.flush_tlb_all = 1, .cpa_ranges = 1}));
   CpaCall rox = ReadOnly(1024, 1, 512);
@@ -163,7 +163,7 @@ TEST(PredictFlushesTest, CollapseOfTheDirectMapFlushesOnceMore) {
 }
 
 TEST(PredictFlushesTest, ImpossibleStartsAreRefused) {
-  ReplayInput input = RecordedInput("7.3.4");
+  ReplayInput input = RecordedInput(model::KernelRelease::k7_3);
   input.start_counters.level2_splits = -1;
   EXPECT_THAT(PredictFlushes(input),
               StatusIs(absl::StatusCode::kInvalidArgument, testing::HasSubstr("starting counters")));

@@ -9,7 +9,7 @@ namespace {
 using model::FrameNumber;
 
 TEST(FreedAreasTest, AllPagesInvalidThenDefaultIsOneArea) {
-  workload::ReplayInput input = RecordedInput("6.12");
+  workload::ReplayInput input = RecordedInput(model::KernelRelease::k6_12);
   AddStep(input, "rmall", {Invalid(700, 3), Invalid(900), Default(700, 3), Default(900), Invalid(701), Default(701)});
   const FreedAreas areas(input);
   EXPECT_EQ(areas.steps()[0].areas_freed, 2);
@@ -20,7 +20,7 @@ TEST(FreedAreasTest, AllPagesInvalidThenDefaultIsOneArea) {
 }
 
 TEST(FreedAreasTest, APageBelongsToTheAreaItIsFreedWithNext) {
-  workload::ReplayInput input = RecordedInput("6.12");
+  workload::ReplayInput input = RecordedInput(model::KernelRelease::k6_12);
   AddStep(input, "insall m0", {ReadOnly(700, 2)});                                          // 0, 1
   AddStep(input, "rmall", {Invalid(700, 2), Default(700, 2), Invalid(700), Default(700)});  // 2 to 7
   const FreedAreas areas(input);
@@ -32,7 +32,7 @@ TEST(FreedAreasTest, APageBelongsToTheAreaItIsFreedWithNext) {
 }
 
 TEST(FreedAreasTest, SecretPagesStayInvalidUntilTheyAreFreed) {
-  workload::ReplayInput input = RecordedInput("6.12");
+  workload::ReplayInput input = RecordedInput(model::KernelRelease::k6_12);
   AddStep(input, "secret a 5", {Invalid(700, 5)});
   AddStep(input, "free a", {Default(700, 5)});
   const FreedAreas areas(input);
@@ -43,7 +43,7 @@ TEST(FreedAreasTest, SecretPagesStayInvalidUntilTheyAreFreed) {
 }
 
 TEST(FreedAreasTest, AnAreaFreedAmongFaultsIsNoFault) {
-  workload::ReplayInput input = RecordedInput("6.12");
+  workload::ReplayInput input = RecordedInput(model::KernelRelease::k6_12);
   AddStep(input, "secret a 3", {Invalid(700), Invalid(900, 2), Default(900, 2), Invalid(701, 2)});
   const FreedAreas areas(input);
   EXPECT_EQ(areas.steps()[0].faults, 3);
@@ -51,7 +51,7 @@ TEST(FreedAreasTest, AnAreaFreedAmongFaultsIsNoFault) {
 }
 
 TEST(FreedAreasTest, FreesOfTwoProcessorsAreToldApartByTheirOrder) {
-  workload::ReplayInput input = RecordedInput("6.12");
+  workload::ReplayInput input = RecordedInput(model::KernelRelease::k6_12);
   AddStep(input, "rmall", {Invalid(700, 2), Default(700), Invalid(900, 2), Default(701), Default(900, 2)});
   const FreedAreas areas(input);
   EXPECT_EQ(areas.steps()[0].areas_freed, 2);
@@ -59,7 +59,7 @@ TEST(FreedAreasTest, FreesOfTwoProcessorsAreToldApartByTheirOrder) {
 }
 
 TEST(FreedAreasTest, ChurnTakesAndGivesBack) {
-  workload::ReplayInput input = RecordedInput("6.12");
+  workload::ReplayInput input = RecordedInput(model::KernelRelease::k6_12);
   AddStep(input, "pchurn 4 60 40", {Invalid(700, 4), Default(700, 3), Invalid(700)});
   const FreedAreas areas(input);
   EXPECT_EQ(areas.steps()[0].faults, 5);
@@ -68,7 +68,7 @@ TEST(FreedAreasTest, ChurnTakesAndGivesBack) {
 }
 
 TEST(FreedAreasTest, FramesBeyondMemoryAreIgnored) {
-  workload::ReplayInput input = RecordedInput("6.12");
+  workload::ReplayInput input = RecordedInput(model::KernelRelease::k6_12);
   AddStep(input, "secret a 3", {Invalid(uint64_t{1} << 30, 3)});
   EXPECT_EQ(FreedAreas(input).steps()[0].faults, 0);
 }

@@ -6,16 +6,18 @@
 #include <utility>
 #include <vector>
 
+#include "worker/model/kernel_release.h"
 #include "worker/workload/replay_input.h"
 
 // Captures of a few steps, for tests.
 namespace dmfrag::experiment {
 
 // 64 MiB, all 2M but the first block.
-inline workload::ReplayInput RecordedInput(std::string kernel) {
+inline workload::ReplayInput RecordedInput(model::KernelRelease release) {
   const model::EntryFlags flags = model::EntryFlags::PageKernel();
   workload::ReplayInput input{.capture_id = "test",
-                              .kernel = std::move(kernel),
+                              .kernel = "",
+                              .release = release,
                               .memory = *model::MemoryMap::FromUsableRanges({{0, 64 << 20}}),
                               .mapping = {.gbpages = false},
                               .start_step = 0,

@@ -8,6 +8,7 @@
 
 #include "worker/model/direct_map.h"
 #include "worker/model/entry_flags.h"
+#include "worker/model/kernel_release.h"
 #include "worker/model/memory_map.h"
 #include "worker/model/units.h"
 
@@ -67,7 +68,9 @@ struct ReplayStep {
 struct ReplayInput {
   std::string capture_id;
   std::string kernel;  // package
-  uint32_t cpus = 1;   // online
+  // Whose rules hold: the greatest known release that is not later than the package's.
+  model::KernelRelease release = model::KernelRelease::k6_12;
+  uint32_t cpus = 1;  // online
   model::MemoryMap memory;
   model::BootMappingRules mapping;
   // The dump the prediction starts from, and its counters. Without a dump, the boot rule and the counters at boot.
