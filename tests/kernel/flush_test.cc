@@ -147,7 +147,7 @@ TEST(KernelFlushTest, CallsAreThoseTheKernelCounted) {
   // As they are now: a better rule may lower the last two.
   EXPECT_EQ(steps, 363);
   EXPECT_EQ(steps - all_exact, 1);
-  EXPECT_EQ(steps - range_exact, 32);
+  EXPECT_EQ(steps - range_exact, 31);
 }
 
 // A flush reaches every other processor once, and nothing else of the direct map interrupts. What a step received

@@ -32,16 +32,23 @@ void AliasCalls::Observe(const CpaCall& call, uint64_t position, bool changed) {
   if (call.pages_each.raw() > 1) return WholeLeaf(call, changed);
   const Kind kind = KindOf(call);
   const Area area = AreaOf(kind, call.first, position);
+  if (const auto freed_with = areas_->AreaAt(call.first, position)) called_on_.insert(*freed_with);
   if (!call_.has_value() || call_->kind != kind || call_->area != area || call_->frames.contains(call.first.raw())) {
     End();
-    call_.emplace();
-    call_->kind = kind;
-    call_->area = area;
-    if (kind == Kind::kWritable) ++announcements_;
+    Begin(kind, area);
   }
   if (kind == Kind::kWritable) announced_[call.first.raw()] = announcements_;
   call_->frames.insert(call.first.raw());
   call_->changed |= changed;
+}
+
+void AliasCalls::Begin(Kind kind, Area area) {
+  call_.emplace();
+  call_->kind = kind;
+  call_->area = area;
+  if (kind == Kind::kWritable) ++announcements_;
+  // Before 6.2 an init area without text has no calls either.
+  if (std::exchange(load_failed_, false) && !rules_.skip_alias_of_nx) ++flushes_.flush_tlb_kernel_range;
 }
 
 // A large vmalloc page: a pack or a block of the cache as a whole. Neither it nor its alias is split.

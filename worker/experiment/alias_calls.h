@@ -36,7 +36,12 @@ struct AliasFlushes {
 //   that makes its last page read-only collapses it again: one flush_tlb_all each;
 // - before 6.2, where execmem and text/rodata areas are not apart, a module's first pass over its core area is text and
 //   rodata, that over its init area is text, and each text gets a set_memory_x that no alias call shows;
-// - a load frees the file's buffer lazily, and the next set_memory_* call flushes that: once a load.
+// - a load frees the file's buffer lazily, and the next set_memory_* call flushes that: once a load. From 6.2 on loads
+//   that fail early can be told, by areas freed that no call was made on: they free the buffer last, so that the next
+//   call after a run of them flushes, once.
+//
+// Areas that the capture never frees are told by the other marks alone: neighbours may count as one, and loads of
+// modules that stay are not counted before 6.15.
 //
 // Source: kernel/module/main.c and strict_rwx.c, mm/execmem.c, arch/x86/mm/pat/set_memory.c of 6.1, 6.12 and 7.3;
 // measured on their flush-* captures. Requests are given in order; one processor's at a time is assumed.
@@ -50,7 +55,9 @@ class AliasCalls {
   // REQUIRES: call.count == 1.
   void Observe(const workload::CpaCall& call, uint64_t position, bool changed);
   // A page was made default: what was known of its area is history.
-  void ForgetArea(model::FrameNumber frame) { announced_.erase(frame.raw()); }
+  void PageFreed(model::FrameNumber frame) { announced_.erase(frame.raw()); }
+  // The free of an area flushed, and with it whatever was freed lazily.
+  void AreaFreed(uint32_t area) { load_failed_ = !called_on_.contains(area); }
   // Ends the step and returns what it flushed.
   AliasFlushes TakeStep();
 
@@ -69,6 +76,7 @@ class AliasCalls {
 
   static Kind KindOf(const workload::CpaCall& call);
   Area AreaOf(Kind kind, model::FrameNumber frame, uint64_t position) const;
+  void Begin(Kind kind, Area area);
   void WholeLeaf(const workload::CpaCall& call, bool changed);
   void End();
   void EndWritable(const Call& call);
@@ -90,6 +98,8 @@ class AliasCalls {
   absl::flat_hash_map<uint64_t, absl::flat_hash_set<uint64_t>> writable_;
   std::optional<Area> written_last_;
   bool text_done_ = false;
+  absl::flat_hash_set<uint32_t> called_on_;  // areas
+  bool load_failed_ = false;                 // since the last call or free of an area that had calls
   // Other kernels: areas whose first pass was seen.
   absl::flat_hash_set<uint32_t> begun_;
   bool loading_ = false;       // a first pass was seen, and no second one yet

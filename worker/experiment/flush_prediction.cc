@@ -68,7 +68,8 @@ class Walk {
       predictor_->Apply(single);
       if (call.op == CpaCall::Op::kSetDirectMapInvalid) continue;
       if (call.op == CpaCall::Op::kSetDirectMapDefault) {
-        aliases_.ForgetArea(single.first);
+        aliases_.PageFreed(single.first);
+        if (const auto area = areas_.AreaFreedAt(position_)) aliases_.AreaFreed(*area);
         continue;
       }
       const bool changed = events().entries_written > before.entries_written;

@@ -80,6 +80,15 @@ TEST(PredictFlushesTest, AreasNeverFreedAreCountedToo) {
   EXPECT_EQ(LastOf(input).flush_tlb_all, 2);
 }
 
+TEST(PredictFlushesTest, LoadsThatFailedEarlyLeaveTheirBuffersToTheNextCall) {
+  ReplayInput input = RecordedInput(model::KernelRelease::k6_12);
+  AddStep(input, "insmod bad", {Invalid(100, 2), Default(100, 2), Invalid(110), Default(110)});
+  EXPECT_EQ(LastOf(input), FlushCounts{.flush_tlb_kernel_range = 2});
+  AddModuleLoad(input);
+  AddModuleUnload(input);
+  EXPECT_EQ(Predicted(input)[1].flushes, (FlushCounts{.flush_tlb_all = 3 + 3, .flush_tlb_kernel_range = 2 + 1 + 1}));
+}
+
 // 6.1: text, rodata and data in one area; NX alone is a change of its own range.
 TEST(PredictFlushesTest, Before6_2TextIsMadeExecutableByACallWithoutAliases) {
   for (const bool long_text : {false, true}) {

@@ -84,11 +84,17 @@ bool FreedAreas::FreePage(uint64_t frame, StepCalls& calls) {
   ++calls.areas_freed;
   const auto area = static_cast<uint32_t>(sizes_.size());
   sizes_.emplace_back(invalid_.size());
+  freed_at_[position_] = area;
   for (const uint64_t page : invalid_) freed_[page].emplace_back(position_, area);
   closing_.insert(invalid_.begin(), invalid_.end());  // pages of another area may be left in it
   closing_.erase(frame);
   invalid_.clear();
   return true;
+}
+
+std::optional<uint32_t> FreedAreas::AreaFreedAt(uint64_t position) const {
+  const auto found = freed_at_.find(position);
+  return found == freed_at_.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::optional<uint32_t> FreedAreas::AreaAt(model::FrameNumber frame, uint64_t position) const {

@@ -37,6 +37,8 @@ class FreedAreas {
   // The area that `frame` belongs to when request `position` is made: the one it is freed with next. Areas are
   // numbered in the order of their frees; nullopt if none is.
   std::optional<uint32_t> AreaAt(model::FrameNumber frame, uint64_t position) const;
+  // The area whose first page request `position` makes default; nullopt if it does no such thing.
+  std::optional<uint32_t> AreaFreedAt(uint64_t position) const;
   model::FrameCount size(uint32_t area) const { return sizes_[area]; }
 
  private:
@@ -56,6 +58,7 @@ class FreedAreas {
   Frames closing_;  // of areas being freed: to be made default next
   std::vector<StepCalls> steps_;
   std::vector<model::FrameCount> sizes_;
+  absl::flat_hash_map<uint64_t, uint32_t> freed_at_;  // areas by position
   // Per frame: when it was freed, and with which area; ascending.
   absl::flat_hash_map<uint64_t, std::vector<std::pair<uint64_t, uint32_t>>> freed_;
 };
