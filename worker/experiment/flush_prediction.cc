@@ -34,7 +34,9 @@ int64_t ProgramsOf(const std::string& action) {
 class Walk {
  public:
   Walk(const workload::ReplayInput& input, std::unique_ptr<Predictor> predictor)
-      : areas_(input), aliases_(model::CpaRules::Of(input.release), &areas_), predictor_(std::move(predictor)) {}
+      : areas_(input), aliases_(model::CpaRules::Of(input.release), &areas_), predictor_(std::move(predictor)) {
+    alone_.calls.resize(1);
+  }
 
   FlushPrediction Next(const workload::ReplayStep& step) {
     FlushPrediction predicted;
@@ -65,7 +67,8 @@ class Walk {
     for (uint64_t i = 0; i < call.count; ++i, ++position_) {
       const CpaCall single = call.Single(i);
       const EventCounters before = events();
-      predictor_->Apply(single);
+      alone_.calls[0] = single;
+      predictor_->Apply(alone_);
       if (call.op == CpaCall::Op::kSetDirectMapInvalid) continue;
       if (call.op == CpaCall::Op::kSetDirectMapDefault) {
         aliases_.PageFreed(single.first);
@@ -115,6 +118,7 @@ class Walk {
   const FreedAreas areas_;
   AliasCalls aliases_;
   const std::unique_ptr<Predictor> predictor_;
+  workload::ReplayStep alone_;  // of one request, to see what it changes
   uint64_t position_ = 0;
   size_t steps_ = 0;
 };

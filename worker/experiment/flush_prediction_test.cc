@@ -118,6 +118,17 @@ TEST(PredictFlushesTest, Before6_2APackIsReadOnlyAndExecutableAndNothingElse) {
   EXPECT_EQ(Predicted(input)[1].flushes, (FlushCounts{.flush_tlb_kernel_range = 1}));
 }
 
+TEST(PredictFlushesTest, Before6_2ATextOf34PagesIsMadeExecutableByAFullFlush) {
+  for (const uint64_t pages : {33, 34}) {
+    ReplayInput input = RecordedInput(model::KernelRelease::k6_1);
+    AddStep(input, "ebpf p 1 2 3", {ReadOnly(0, pages)});
+    AddStep(input, "free p", {Invalid(0, pages), Default(0, pages)});
+    const FlushCounts expected =
+        pages == 33 ? FlushCounts{.flush_tlb_all = 1, .cpa_ranges = 1} : FlushCounts{.flush_tlb_all = 2};
+    EXPECT_EQ(Predicted(input)[0].flushes, expected) << pages;
+  }
+}
+
 // A block of the cache, read-only as a whole, as 6.15 and later make it.
 ReplayInput WithCacheBlock() {
   ReplayInput input = RecordedInput(model::KernelRelease::k7_3);
