@@ -26,7 +26,7 @@ constexpr uint64_t kEnd = kFirst + 8 * 1024;
 // Both zones, kept in step.
 class Pair {
  public:
-  Pair() : table_(FrameNumber(kEnd)), zone_(&table_), reference_(kFirst, kEnd) {
+  Pair() : table_(FrameNumber(kEnd)), zone_(&table_, model::AllocatorRules::Of(model::KernelRelease::k7_3)), reference_(kFirst, kEnd) {
     zone_.AddBootMemory({FrameNumber(kFirst), FrameNumber(kEnd)});
   }
 

@@ -66,6 +66,9 @@ class FrameTable {
 
   // Migratetype of the pageblock that holds a frame.
   Migratetype& block_type(FrameIndex index) { return block(index).type; }
+  Migratetype block_type(FrameIndex index) const {
+    return sections_[index >> kSectionShift]->blocks[(index & (kSectionFrames - 1)) / kFramesPer2M.raw()].type;
+  }
   // Mark a cache type may put on a pageblock; 0 at first.
   uint8_t& block_mark(FrameIndex index) { return block(index).mark; }
 

@@ -19,7 +19,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const MachineConfig& co
 
 Machine::Machine(const MachineConfig& config)
     : cpa_release_(config.cpa_release),
-      allocator_(config.memory, config.cpus),
+      allocator_(config.memory, config.cpus, AllocatorRules::Of(config.allocator_release)),
       direct_map_(DirectMap::Boot(config.memory, config.mapping, EntryFlags::PageKernel())),
       counters_(DirectMapCounters::Of(direct_map_)),
       flushes_(config.cpus),

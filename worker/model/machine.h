@@ -25,6 +25,7 @@ struct MachineConfig {
   BootMappingRules mapping;
   uint32_t cpus = 4;
   KernelRelease cpa_release = KernelRelease::k6_12;
+  KernelRelease allocator_release = KernelRelease::k6_12;
 };
 
 // A machine that has booted: page allocator, direct map and CPA joined, with the kernel's calls on top. Page tables of

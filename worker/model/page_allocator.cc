@@ -34,10 +34,10 @@ uint64_t MinFreeFrames(FrameCount managed) {
 
 }  // namespace
 
-PageAllocator::PageAllocator(const MemoryMap& memory, uint32_t cpus)
+PageAllocator::PageAllocator(const MemoryMap& memory, uint32_t cpus, AllocatorRules rules)
     : table_(memory.end()),
-      zones_{ZoneState{Zone(&table_), nullptr, {}, {}}, ZoneState{Zone(&table_), nullptr, {}, {}},
-             ZoneState{Zone(&table_), nullptr, {}, {}}} {
+      zones_{ZoneState{Zone(&table_, rules), nullptr, {}, {}}, ZoneState{Zone(&table_, rules), nullptr, {}, {}},
+             ZoneState{Zone(&table_, rules), nullptr, {}, {}}} {
   for (const FrameRange& range : memory.ranges()) {
     for (size_t i = 0; i < kZones; ++i) {
       const FrameRange part{std::max({range.first, kZoneBounds[i], kFirstManaged}),
@@ -46,10 +46,10 @@ PageAllocator::PageAllocator(const MemoryMap& memory, uint32_t cpus)
     }
   }
   for (const ZoneState& zone : zones_) managed_ += zone.zone.managed_frames();
-  SetWatermarks(cpus);
+  SetWatermarks(cpus, rules);
 }
 
-void PageAllocator::SetWatermarks(uint32_t cpus) {
+void PageAllocator::SetWatermarks(uint32_t cpus, AllocatorRules rules) {
   if (managed_.raw() == 0) return;
   FrameCount above;  // managed by the zones above
   for (size_t i = kZones; i-- > 0;) {
@@ -62,7 +62,7 @@ void PageAllocator::SetWatermarks(uint32_t cpus) {
     const FrameCount reserve(above.raw() / kLowmemReserveRatio);
     state.min_mark = FrameCount(share) + reserve;
     state.low_mark = FrameCount(share + step) + reserve;
-    state.per_cpu = std::make_unique<PerCpuLists>(&table_, &state.zone, managed, FrameCount(share + step), cpus);
+    state.per_cpu = std::make_unique<PerCpuLists>(&table_, &state.zone, managed, FrameCount(share + step), cpus, rules);
     above += managed;
   }
 }
@@ -130,6 +130,12 @@ void PageAllocator::SplitAllocated(FrameNumber block, Order order) {
 void PageAllocator::DrainPerCpu() {
   for (ZoneState& zone : zones_) {
     if (zone.per_cpu != nullptr) zone.per_cpu->Drain();
+  }
+}
+
+void PageAllocator::DecayPerCpu() {
+  for (ZoneState& zone : zones_) {
+    if (zone.per_cpu != nullptr) zone.per_cpu->Decay();
   }
 }
 

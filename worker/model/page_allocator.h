@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include "worker/model/allocator_rules.h"
 #include "worker/model/frame_table.h"
 #include "worker/model/memory_map.h"
 #include "worker/model/migratetype.h"
@@ -26,7 +27,7 @@ namespace dmfrag::model {
 class PageAllocator {
  public:
   // For a machine of `cpus` processors. REQUIRES: cpus >= 1.
-  PageAllocator(const MemoryMap& memory, uint32_t cpus);
+  PageAllocator(const MemoryMap& memory, uint32_t cpus, AllocatorRules rules);
   PageAllocator(const PageAllocator&) = delete;
   PageAllocator& operator=(const PageAllocator&) = delete;
 
@@ -41,6 +42,9 @@ class PageAllocator {
 
   // Gives the blocks of the per-CPU lists to the buddy lists.
   void DrainPerCpu();
+
+  // A second of the kernel's time has passed: per-CPU lists let go of what they no longer need (vmstat_update).
+  void DecayPerCpu();
 
   // Mark of the pageblock that holds a frame that was given out at some time; 0 at first.
   uint8_t PageblockMark(FrameNumber frame) { return table_.block_mark(table_.IndexOf(frame)); }
@@ -71,7 +75,7 @@ class PageAllocator {
   static constexpr size_t kNormal = 2;
 
   static size_t ZoneOf(FrameNumber frame);
-  void SetWatermarks(uint32_t cpus);
+  void SetWatermarks(uint32_t cpus, AllocatorRules rules);
   std::optional<FrameNumber> AllocateFrom(ZoneState& zone, FrameCount mark, Order order, Migratetype type,
                                           Zone::Fragmentation fragmentation);
 

@@ -17,7 +17,7 @@ MemoryMap Memory(const benchmark::State& state) { return *MemoryMap::Pc(static_c
 void BM_Start(benchmark::State& state) {
   const MemoryMap memory = Memory(state);
   for (auto _ : state) {
-    PageAllocator allocator(memory, kCpus);
+    PageAllocator allocator(memory, kCpus, {});
     benchmark::DoNotOptimize(allocator.free_frames());
   }
 }
@@ -37,7 +37,7 @@ class Draws {
 // All frames touched, half of them live at random; each round frees 4,096 random live pages, then allocates 4,096, so
 // that the per-CPU lists overflow and the buddy lists are worked.
 void BM_RandomPattern(benchmark::State& state) {
-  PageAllocator allocator(Memory(state), kCpus);
+  PageAllocator allocator(Memory(state), kCpus, {});
   std::vector<FrameNumber> live;
   while (const auto frame = allocator.Allocate(Order(0), Migratetype::kMovable)) live.push_back(*frame);
   Draws draws;
@@ -57,7 +57,7 @@ BENCHMARK(BM_RandomPattern)->Arg(4)->Arg(64)->Unit(benchmark::kMicrosecond);
 
 // Free and allocate in turn: only the per-CPU list is touched.
 void BM_Pairs(benchmark::State& state) {
-  PageAllocator allocator(Memory(state), kCpus);
+  PageAllocator allocator(Memory(state), kCpus, {});
   FrameNumber frame = *allocator.Allocate(Order(0), Migratetype::kMovable);
   for (auto _ : state) {
     allocator.Free(frame, Order(0));

@@ -16,14 +16,14 @@ constexpr uint32_t kCpus = 4;
 MemoryMap Pc(uint64_t bytes) { return *MemoryMap::Pc(bytes); }
 
 TEST(PageAllocatorTest, EverythingButTheIsaRangeIsFreeAtTheStart) {
-  const PageAllocator allocator(Pc(kGib), kCpus);
+  const PageAllocator allocator(Pc(kGib), kCpus, {});
   EXPECT_EQ(allocator.managed_frames(), FrameCount(262144 - 256));
   EXPECT_EQ(allocator.free_frames(), allocator.managed_frames());
   EXPECT_OK(allocator.CheckInvariants());
 }
 
 TEST(PageAllocatorTest, NeverGivesOutAFrameTwiceAndTakesAllBack) {
-  PageAllocator allocator(Pc(256 * kMib), kCpus);
+  PageAllocator allocator(Pc(256 * kMib), kCpus, {});
   std::set<FrameNumber> out;
   while (const auto frame = allocator.Allocate(Order(0), Migratetype::kMovable)) {
     ASSERT_TRUE(out.insert(*frame).second);
@@ -42,7 +42,7 @@ TEST(PageAllocatorTest, NeverGivesOutAFrameTwiceAndTakesAllBack) {
 
 // Prediction 29 of the domain notes: drained and empty, everything has merged.
 TEST(PageAllocatorTest, Prediction29AllBlocksAreWholeAfterADrain) {
-  PageAllocator allocator(Pc(256 * kMib), kCpus);
+  PageAllocator allocator(Pc(256 * kMib), kCpus, {});
   const uint64_t blocks = allocator.FreeBlocks(kMaxOrder);
   std::vector<FrameNumber> out;
   for (int i = 0; i < 20000; ++i) out.push_back(*allocator.Allocate(Order(0), Migratetype::kUnmovable));
@@ -52,7 +52,7 @@ TEST(PageAllocatorTest, Prediction29AllBlocksAreWholeAfterADrain) {
 }
 
 TEST(PageAllocatorTest, BlocksAreAlignedToTheirOrder) {
-  PageAllocator allocator(Pc(kGib), kCpus);
+  PageAllocator allocator(Pc(kGib), kCpus, {});
   for (unsigned order = 0; order <= kMaxOrder.raw(); ++order) {
     const auto block = allocator.Allocate(Order(order), Migratetype::kUnmovable);
     ASSERT_TRUE(block.has_value());
@@ -61,14 +61,14 @@ TEST(PageAllocatorTest, BlocksAreAlignedToTheirOrder) {
 }
 
 TEST(PageAllocatorTest, PrefersTheHighestZone) {
-  PageAllocator allocator(Pc(5 * kGib), kCpus);
+  PageAllocator allocator(Pc(5 * kGib), kCpus, {});
   EXPECT_GE(*allocator.Allocate(Order(0), Migratetype::kUnmovable), FrameNumber(1 << 20));
-  PageAllocator small(Pc(kGib), kCpus);
+  PageAllocator small(Pc(kGib), kCpus, {});
   EXPECT_GE(*small.Allocate(Order(0), Migratetype::kUnmovable), FrameNumber(4096));
 }
 
 TEST(PageAllocatorTest, AFreedPageIsTheNextOneOut) {
-  PageAllocator allocator(Pc(kGib), kCpus);
+  PageAllocator allocator(Pc(kGib), kCpus, {});
   const auto first = allocator.Allocate(Order(0), Migratetype::kUnmovable);
   allocator.Allocate(Order(0), Migratetype::kUnmovable);
   allocator.Free(*first, Order(0));
@@ -76,7 +76,7 @@ TEST(PageAllocatorTest, AFreedPageIsTheNextOneOut) {
 }
 
 TEST(PageAllocatorTest, NeighboursComeOneAfterTheOther) {
-  PageAllocator allocator(Pc(kGib), kCpus);
+  PageAllocator allocator(Pc(kGib), kCpus, {});
   const FrameNumber first = *allocator.Allocate(Order(0), Migratetype::kUnmovable);
   for (uint64_t i = 1; i < 1000; ++i) {
     EXPECT_EQ(*allocator.Allocate(Order(0), Migratetype::kUnmovable), first + FrameCount(i));
@@ -84,7 +84,7 @@ TEST(PageAllocatorTest, NeighboursComeOneAfterTheOther) {
 }
 
 TEST(PageAllocatorTest, ASplitBlockIsFreedPageByPage) {
-  PageAllocator allocator(Pc(kGib), kCpus);
+  PageAllocator allocator(Pc(kGib), kCpus, {});
   const auto block = allocator.Allocate(Order(9), Migratetype::kUnmovable);
   allocator.SplitAllocated(*block, Order(9));
   EXPECT_OK(allocator.CheckInvariants());
@@ -94,7 +94,7 @@ TEST(PageAllocatorTest, ASplitBlockIsFreedPageByPage) {
 }
 
 TEST(PageAllocatorTest, MarksBelongToPageblocks) {
-  PageAllocator allocator(Pc(kGib), kCpus);
+  PageAllocator allocator(Pc(kGib), kCpus, {});
   const auto block = allocator.Allocate(Order(10), Migratetype::kUnmovable);
   allocator.SetPageblockMark(*block, 3);
   EXPECT_EQ(allocator.PageblockMark(*block + FrameCount(511)), 3);
@@ -102,14 +102,14 @@ TEST(PageAllocatorTest, MarksBelongToPageblocks) {
 }
 
 TEST(PageAllocatorTest, UntouchedMemoryOfAHugeMachineCostsLittle) {
-  PageAllocator allocator(Pc(uint64_t{64} << 40), kCpus);
+  PageAllocator allocator(Pc(uint64_t{64} << 40), kCpus, {});
   EXPECT_EQ(allocator.FreeBlocks(kMaxOrder), (uint64_t{1} << 24) - 1);
   ASSERT_TRUE(allocator.Allocate(Order(0), Migratetype::kUnmovable).has_value());
   EXPECT_OK(allocator.CheckInvariants());
 }
 
 TEST(PageAllocatorTest, AMachineWithoutManagedMemoryHasNothingToGive) {
-  PageAllocator allocator(*MemoryMap::FromUsableRanges({{0, 512 * 1024}}), kCpus);
+  PageAllocator allocator(*MemoryMap::FromUsableRanges({{0, 512 * 1024}}), kCpus, {});
   EXPECT_FALSE(allocator.Allocate(Order(0), Migratetype::kMovable).has_value());
   EXPECT_OK(allocator.CheckInvariants());
 }

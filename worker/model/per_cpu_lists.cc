@@ -15,15 +15,20 @@ uint64_t BatchOf(FrameCount managed) {
   return std::bit_floor(quarter + quarter / 2) - 1;
 }
 
-constexpr uint64_t kBatchScaleMax = 5;  // CONFIG_PCP_BATCH_SCALE_MAX
+constexpr unsigned kBatchScaleMax = 5;                  // CONFIG_PCP_BATCH_SCALE_MAX
+constexpr uint64_t kMinPercpuPagelistHighFraction = 8;  // MIN_PERCPU_PAGELIST_HIGH_FRACTION
 
 }  // namespace
 
-PerCpuLists::PerCpuLists(FrameTable* table, Zone* zone, FrameCount managed, FrameCount low, uint32_t cpus)
+PerCpuLists::PerCpuLists(FrameTable* table, Zone* zone, FrameCount managed, FrameCount low, uint32_t cpus,
+                         AllocatorRules rules)
     : table_(table),
       zone_(zone),
+      high_follows_load_(rules.pcp_high_follows_load),
       batch_(std::max<uint64_t>(1, BatchOf(managed))),
-      high_(std::max(low.raw() / cpus, 4 * batch_)) {}
+      high_min_(std::max(low.raw() / cpus, 4 * batch_)),
+      high_max_(std::max(managed.raw() / kMinPercpuPagelistHighFraction / cpus, 4 * batch_)),
+      high_(high_min_) {}
 
 FrameIndex PerCpuLists::Remove(Order order, Migratetype type, Zone::Fragmentation fragmentation) {
   FrameList& list = lists_[ListIndex(order, type)];
@@ -32,6 +37,7 @@ FrameIndex PerCpuLists::Remove(Order order, Migratetype type, Zone::Fragmentatio
     if (list.empty()) return kNoFrameIndex;
   }
   free_count_ >>= 1;
+  free_factor_ >>= 1;
   const FrameIndex block = list.head();
   list.Remove(*table_, block);
   table_->record(block).state = FrameState::kNone;
@@ -39,8 +45,21 @@ FrameIndex PerCpuLists::Remove(Order order, Migratetype type, Zone::Fragmentatio
   return block;
 }
 
+// nr_pcp_alloc.
+uint64_t PerCpuLists::FramesToRefill(Order order) {
+  if (!high_follows_load_ || high_ < batch_) return batch_;
+  uint64_t frames = batch_ << (order.raw() == 0 ? alloc_factor_ : 0);
+  high_ = high_min_ == high_max_ ? high_ : std::min(high_ + frames, high_max_);
+  if (order.raw() != 0) return frames;
+  const uint64_t room = high_ > count_ + batch_ ? high_ - count_ - batch_ : 0;
+  const uint64_t most = std::max(room, batch_);
+  if (frames <= most && alloc_factor_ < kBatchScaleMax) ++alloc_factor_;
+  return std::min(frames, most);
+}
+
 void PerCpuLists::Refill(Order order, Migratetype type, Zone::Fragmentation fragmentation) {
-  const uint64_t blocks = order.raw() == 0 ? batch_ : std::max<uint64_t>(batch_ >> order.raw(), 2);
+  const uint64_t frames = FramesToRefill(order);
+  const uint64_t blocks = frames > 1 ? std::max<uint64_t>(frames >> order.raw(), 2) : frames;
   FrameList& list = lists_[ListIndex(order, type)];
   for (uint64_t i = 0; i < blocks; ++i) {
     const FrameIndex block = zone_->Remove(order, type, fragmentation);
@@ -63,8 +82,45 @@ void PerCpuLists::Insert(FrameIndex block, Order order) {
   const size_t list = ListIndex(order, type);
   lists_[list].PushHead(*table_, block);
   count_ += order.frames().raw();
+  high_follows_load_ ? FreeSurplus(order, list) : FreeSurplusFixed(order, list);
+}
+
+// free_unref_page_commit, nr_pcp_high and nr_pcp_free from 6.7 on.
+void PerCpuLists::FreeSurplus(Order order, size_t list) {
+  alloc_factor_ >>= 1;
+  // A run of high-order frees without allocations gives everything up.
+  const bool give_all = order.raw() != 0 && free_count_ >= batch_ && last_was_high_order_;
+  last_was_high_order_ = order.raw() != 0;
   if (free_count_ < batch_ << kBatchScaleMax) free_count_ += order.frames().raw();
-  if (count_ >= high_) FreeToZone(std::clamp(free_count_, batch_, high_ - batch_), list);
+  high_ = std::clamp(high_, high_min_, high_max_);
+  if (give_all) {
+    high_ = std::max(high_ > batch_ << kBatchScaleMax ? high_ - (batch_ << kBatchScaleMax) : 0, high_min_);
+    FreeToZone(batch_ << kBatchScaleMax, list);
+    return;
+  }
+  const uint64_t high = high_;
+  if (count_ < high) return;
+  if (high_min_ != high_max_ && high_ < free_count_ + batch_) {
+    high_ = std::clamp(free_count_ + batch_, high_min_, high_max_);
+  }
+  FreeToZone(std::clamp(free_count_, batch_, high - batch_), list);
+}
+
+// The same before 6.7.
+void PerCpuLists::FreeSurplusFixed(Order order, size_t list) {
+  if (free_factor_ > 0 && order.raw() != 0) return FreeToZone(count_, list);
+  if (count_ < high_) return;
+  const uint64_t most = high_ - batch_;
+  const uint64_t frames = batch_ << free_factor_;
+  if (frames < most && free_factor_ < kBatchScaleMax) ++free_factor_;
+  FreeToZone(std::clamp(frames, batch_, most), list);
+}
+
+void PerCpuLists::Decay() {
+  if (!high_follows_load_) return;
+  const uint64_t run = batch_ << kBatchScaleMax;
+  if (high_ > high_min_) high_ = std::max({count_ > run ? count_ - run : 0, high_ - (high_ >> 3), high_min_});
+  if (count_ > high_) FreeToZone(count_ - high_, 0);
 }
 
 void PerCpuLists::FreeToZone(uint64_t frames, size_t first_list) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "worker/model/allocator_rules.h"
 #include "worker/model/frame_list.h"
 #include "worker/model/frame_table.h"
 #include "worker/model/migratetype.h"
@@ -17,8 +18,10 @@ namespace dmfrag::model {
 // buddy lists in batches. They are why a split's page table tends to be the neighbour of the page that caused the
 // split.
 //
-// Source: mm/page_alloc.c rmqueue_bulk, free_pcppages_bulk, nr_pcp_free, zone_batchsize (domain 5.4).
-// Simplifications: one processor does all the work; `high` stays at its minimum; no list for transparent huge pages.
+// Source: mm/page_alloc.c rmqueue_bulk, free_pcppages_bulk, free_unref_page_commit, nr_pcp_alloc, nr_pcp_free,
+// nr_pcp_high, decay_pcp_high, zone_batchsize, zone_highsize; equal to every page handed out and to every list of the
+// captures that hold them (6.1, 6.12). The cap on runs of frees is in 6.1 as Debian has it too. Simplifications: one
+// processor does all the work; no reclaim, so that `high` never shrinks for it; no list for transparent huge pages.
 // Thread-compatible. Constant time but for the batches.
 class PerCpuLists {
  public:
@@ -26,7 +29,7 @@ class PerCpuLists {
 
   // Lists for a zone of `managed` frames whose low watermark is `low`, shared by `cpus` processors. Borrows both
   // pointers.
-  PerCpuLists(FrameTable* table, Zone* zone, FrameCount managed, FrameCount low, uint32_t cpus);
+  PerCpuLists(FrameTable* table, Zone* zone, FrameCount managed, FrameCount low, uint32_t cpus, AllocatorRules rules);
 
   // A block, refilled from the zone if there is none; its record's state becomes kNone. kNoFrameIndex: the zone has
   // none. REQUIRES: order <= kMaxListOrder.
@@ -37,6 +40,10 @@ class PerCpuLists {
 
   // Gives every block to the zone (drain_all_pages).
   void Drain();
+
+  // What the kernel's statistics work does about once a second: lets `high` sink towards its minimum, and gives up what
+  // lies above it (decay_pcp_high, from 6.7 on).
+  void Decay();
 
   FrameCount frames() const { return FrameCount(count_); }
   uint64_t batch() const { return batch_; }
@@ -51,14 +58,24 @@ class PerCpuLists {
     return order.raw() * kMigratetypes + static_cast<size_t>(type);
   }
   void Refill(Order order, Migratetype type, Zone::Fragmentation fragmentation);
+  uint64_t FramesToRefill(Order order);
+  // Frames that may stay after a free of `order`, and how many go once there are more.
+  void FreeSurplus(Order order, size_t list);
+  void FreeSurplusFixed(Order order, size_t list);
   void FreeToZone(uint64_t frames, size_t first_list);
 
   FrameTable* table_;
   Zone* zone_;
+  bool high_follows_load_;
   uint64_t batch_;
+  uint64_t high_min_;
+  uint64_t high_max_;
   uint64_t high_;
-  uint64_t count_ = 0;       // frames on all lists
-  uint64_t free_count_ = 0;  // frames freed since the last allocations; makes a run of frees pass on more at once
+  uint64_t count_ = 0;         // frames on all lists
+  uint64_t free_count_ = 0;    // frames freed since the last allocations; makes a run of frees pass on more at once
+  unsigned alloc_factor_ = 0;  // doubles what a run of order-0 allocations takes at once
+  unsigned free_factor_ = 0;   // before 6.7, instead of free_count_: doubles what a run of frees passes on
+  bool last_was_high_order_ = false;  // PCPF_PREV_FREE_HIGH_ORDER
   std::array<FrameList, kLists> lists_;
 };
 

@@ -25,6 +25,10 @@ bool MayClaim(Order found, Migratetype type) {
   return found.raw() >= kPageblockOrder.raw() / 2 || type != Migratetype::kMovable;
 }
 
+Order LeastOrder(Order order, Zone::Fragmentation fragmentation) {
+  return fragmentation == Zone::Fragmentation::kAvoided ? std::max(order, kPageblockOrder) : order;
+}
+
 }  // namespace
 
 void Zone::AddBootMemory(FrameRange range) {
@@ -108,8 +112,11 @@ void Zone::Expand(FrameIndex block, Order from, Order to, Migratetype type) {
 
 FrameIndex Zone::Remove(Order order, Migratetype type, Fragmentation fragmentation) {
   FrameIndex block = RemoveSmallest(order, type);
-  if (block == kNoFrameIndex) block = Claim(order, type, fragmentation);
-  if (block == kNoFrameIndex && fragmentation == Fragmentation::kAllowed) block = Steal(order, type);
+  if (block == kNoFrameIndex && !rules_.steal_from_smallest) block = FallBack(order, type, fragmentation);
+  if (block == kNoFrameIndex && rules_.steal_from_smallest) {
+    block = Claim(order, type, fragmentation);
+    if (block == kNoFrameIndex && fragmentation == Fragmentation::kAllowed) block = Steal(order, type);
+  }
   if (block != kNoFrameIndex) free_ -= order.frames();
   return block;
 }
@@ -123,36 +130,77 @@ FrameIndex Zone::RemoveSmallest(Order order, Migratetype type) {
   return block;
 }
 
+std::optional<Migratetype> Zone::FallbackWith(Order found, Migratetype type) const {
+  for (Migratetype fallback : FallbacksOf(type)) {
+    if (HasBlock(found, fallback)) return fallback;
+  }
+  return std::nullopt;
+}
+
 FrameIndex Zone::Claim(Order order, Migratetype type, Fragmentation fragmentation) {
-  const Order least = fragmentation == Fragmentation::kAvoided && order < kPageblockOrder ? kPageblockOrder : order;
-  for (unsigned found = kMaxOrder.raw() + 1; found-- > least.raw();) {
-    for (Migratetype fallback : FallbacksOf(type)) {
-      if (!HasBlock(Order(found), fallback)) continue;
-      if (!MayClaim(Order(found), type)) return kNoFrameIndex;
-      const FrameIndex block = ClaimFrom(Order(found), order, type, fallback);
-      if (block != kNoFrameIndex) return block;
-      break;  // the kernel looks at one fallback type per order
-    }
+  for (unsigned i = kMaxOrder.raw() + 1; i-- > LeastOrder(order, fragmentation).raw();) {
+    const Order found(i);
+    const std::optional<Migratetype> fallback = FallbackWith(found, type);
+    if (!fallback.has_value()) continue;
+    if (!MayClaim(found, type)) return kNoFrameIndex;
+    if (found >= kPageblockOrder) return ClaimWhole(found, order, type, *fallback);
+    if (ClaimPart(list(found, *fallback).head(), type)) return RemoveSmallest(order, type);
   }
   return kNoFrameIndex;
 }
 
-FrameIndex Zone::ClaimFrom(Order found, Order order, Migratetype type, Migratetype fallback) {
-  if (found >= kPageblockOrder) {
-    const FrameIndex block = TakeFirst(found, fallback);
-    SetBlockTypes(block, found, type);
-    Expand(block, found, order, type);
-    return block;
+FrameIndex Zone::Steal(Order order, Migratetype type) {
+  for (unsigned found = order.raw(); found <= kMaxOrder.raw(); ++found) {
+    const std::optional<Migratetype> fallback = FallbackWith(Order(found), type);
+    if (fallback.has_value()) return TakeOne(Order(found), order, type, *fallback);
   }
-  const FrameIndex first = list(found, fallback).head() & ~static_cast<FrameIndex>(kFramesPer2M.raw() - 1);
-  if (!WorthClaiming(first, type)) return kNoFrameIndex;
-  MoveFreePages(first, type);
-  table_->block_type(first) = type;
-  return RemoveSmallest(order, type);
+  return kNoFrameIndex;
 }
 
-// Half of the block must be free or of a kind that gets on with `type` (try_to_claim_block).
-bool Zone::WorthClaiming(FrameIndex block, Migratetype type) {
+FrameIndex Zone::FallBack(Order order, Migratetype type, Fragmentation fragmentation) {
+  for (unsigned i = kMaxOrder.raw() + 1; i-- > LeastOrder(order, fragmentation).raw();) {
+    const Order found(i);
+    const std::optional<Migratetype> fallback = FallbackWith(found, type);
+    if (!fallback.has_value()) continue;
+    // Movable pages in a foreign block do no lasting harm, so that a large one need not be broken for them.
+    if (!MayClaim(found, type) && found > order) return Steal(order, type);
+    return ClaimOrTakeOne(found, order, type, *fallback);
+  }
+  return kNoFrameIndex;
+}
+
+FrameIndex Zone::ClaimOrTakeOne(Order found, Order order, Migratetype type, Migratetype fallback) {
+  if (found >= kPageblockOrder) return ClaimWhole(found, order, type, fallback);
+  if (!MayClaim(found, type)) return TakeOne(found, order, type, fallback);
+  const FrameIndex block = list(found, fallback).head();
+  if (ClaimPart(block, type) || !rules_.lists_follow_blocks) return RemoveSmallest(order, type);
+  return TakeOne(found, order, type, fallback);
+}
+
+FrameIndex Zone::ClaimWhole(Order found, Order order, Migratetype type, Migratetype fallback) {
+  const FrameIndex block = TakeFirst(found, fallback);
+  SetBlockTypes(block, found, type);
+  Expand(block, found, order, type);
+  return block;
+}
+
+FrameIndex Zone::TakeOne(Order found, Order order, Migratetype type, Migratetype fallback) {
+  const FrameIndex block = TakeFirst(found, fallback);
+  // What is left over keeps its list, or, before the lists followed the blocks, goes along with the page.
+  Expand(block, found, order, rules_.lists_follow_blocks ? fallback : type);
+  return block;
+}
+
+bool Zone::ClaimPart(FrameIndex block, Migratetype type) {
+  const FrameIndex first = block & ~static_cast<FrameIndex>(kFramesPer2M.raw() - 1);
+  const bool worth = WorthClaiming(first, type);
+  if (worth || !rules_.lists_follow_blocks) MoveFreePages(first, type);
+  if (worth) table_->block_type(first) = type;
+  return worth;
+}
+
+// Half of the block must be free or of a kind that gets on with `type`.
+bool Zone::WorthClaiming(FrameIndex block, Migratetype type) const {
   uint64_t free = 0;
   uint64_t movable = 0;
   for (FrameIndex i = 0; i < kFramesPer2M.raw();) {
@@ -184,18 +232,6 @@ void Zone::MoveFreePages(FrameIndex block, Migratetype type) {
   }
 }
 
-FrameIndex Zone::Steal(Order order, Migratetype type) {
-  for (unsigned found = order.raw(); found <= kMaxOrder.raw(); ++found) {
-    for (Migratetype fallback : FallbacksOf(type)) {
-      if (!HasBlock(Order(found), fallback)) continue;
-      const FrameIndex block = TakeFirst(Order(found), fallback);
-      Expand(block, Order(found), order, fallback);
-      return block;
-    }
-  }
-  return kNoFrameIndex;
-}
-
 void Zone::SetBlockTypes(FrameIndex block, Order order, Migratetype type) {
   const FrameIndex end = block + static_cast<FrameIndex>(order.frames().raw());
   for (FrameIndex i = block; i < end; i += static_cast<FrameIndex>(kFramesPer2M.raw())) table_->block_type(i) = type;
@@ -211,7 +247,7 @@ void Zone::Insert(FrameIndex block, Order order) {
     if (record.state != FrameState::kFree || record.order != merged) break;
     RemoveFromList(buddy);
     // Above a pageblock, the buddy's block takes the type of the list they go to.
-    if (merged >= kPageblockOrder.raw()) SetBlockTypes(buddy, Order(merged), type);
+    if (merged >= kPageblockOrder.raw() && rules_.lists_follow_blocks) SetBlockTypes(buddy, Order(merged), type);
     block &= buddy;
   }
   AddToList(block, Order(merged), type, NextMergeIsLikely(block, Order(merged)));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "worker/model/allocator_rules.h"
 #include "worker/model/frame_list.h"
 #include "worker/model/frame_table.h"
 #include "worker/model/migratetype.h"
@@ -17,9 +18,8 @@ namespace dmfrag::model {
 
 // The buddy lists of one zone: free blocks by order and migratetype, in the kernel's list order.
 //
-// Source: mm/page_alloc.c of a 2026 tree: __rmqueue_smallest, __rmqueue_claim, try_to_claim_block, __rmqueue_steal,
-// __free_one_page (domain 5.1 to 5.3). Older kernels differ where a block is claimed in part: they move its free pages
-// before they count them.
+// Source: mm/page_alloc.c __rmqueue_smallest, __free_one_page; up to 6.14 __rmqueue_fallback, steal_suitable_fallback;
+// from 6.15 on __rmqueue_claim, try_to_claim_block, __rmqueue_steal. See AllocatorRules for what differs.
 // Simplifications: no watermark boost, no isolation, no HIGHATOMIC or CMA; whole blocks of kMaxOrder that were never
 // given out stay ranges of frames, behind every block that was ever freed, lowest first, as boot leaves them.
 // Thread-compatible. Operations take constant time per order; claiming part of a pageblock takes up to 512 steps.
@@ -29,7 +29,7 @@ class Zone {
   enum class Fragmentation { kAllowed, kAvoided };
 
   // Borrows `table`, which must outlive the zone.
-  explicit Zone(FrameTable* table) : table_(table) {}
+  Zone(FrameTable* table, AllocatorRules rules) : table_(table), rules_(rules) {}
 
   // Gives memory to the zone, once, at boot: [range.first, range.end), in ascending order of calls.
   // REQUIRES: boundaries of zones are multiples of a kMaxOrder block.
@@ -70,15 +70,25 @@ class Zone {
   void Expand(FrameIndex block, Order from, Order to, Migratetype type);
 
   FrameIndex RemoveSmallest(Order order, Migratetype type);
+  // A block of `order` of another type's lists, by the rules from 6.15 on: a claim of what is worth it, or else one
+  // block.
   FrameIndex Claim(Order order, Migratetype type, Fragmentation fragmentation);
-  FrameIndex ClaimFrom(Order found, Order order, Migratetype type, Migratetype fallback);
   FrameIndex Steal(Order order, Migratetype type);
+  // The same by the rules up to 6.14: the largest block that is found decides.
+  FrameIndex FallBack(Order order, Migratetype type, Fragmentation fragmentation);
+  std::optional<Migratetype> FallbackWith(Order found, Migratetype type) const;
+  FrameIndex ClaimOrTakeOne(Order found, Order order, Migratetype type, Migratetype fallback);
+  FrameIndex ClaimWhole(Order found, Order order, Migratetype type, Migratetype fallback);
+  // Takes ownership of a pageblock that holds a free block smaller than itself; false: it is not worth it.
+  bool ClaimPart(FrameIndex block, Migratetype type);
+  FrameIndex TakeOne(Order found, Order order, Migratetype type, Migratetype fallback);
   void MoveFreePages(FrameIndex block, Migratetype type);
-  bool WorthClaiming(FrameIndex block, Migratetype type);
+  bool WorthClaiming(FrameIndex block, Migratetype type) const;
   bool NextMergeIsLikely(FrameIndex block, Order order) const;
   void SetBlockTypes(FrameIndex block, Order order, Migratetype type);
 
   FrameTable* table_;
+  AllocatorRules rules_;
   std::array<std::array<FrameList, kMigratetypes>, kOrders> lists_;
   // Bit `order` of element `type`: that list is not empty. Untouched blocks count as movable ones of kMaxOrder.
   std::array<uint16_t, kMigratetypes> nonempty_ = {};

@@ -17,7 +17,7 @@ constexpr Migratetype kReclaimable = Migratetype::kReclaimable;
 // A zone of 8 blocks of the largest order, from 16 MiB on.
 class ZoneTest : public ::testing::Test {
  protected:
-  ZoneTest() : table_(FrameNumber(65536)), zone_(&table_) {
+  ZoneTest() : table_(FrameNumber(65536)), zone_(&table_, AllocatorRules::Of(KernelRelease::k7_3)) {
     zone_.AddBootMemory({kFirst, kFirst + FrameCount(8 * 1024)});
   }
   ~ZoneTest() override { EXPECT_OK(zone_.CheckInvariants()); }
@@ -83,7 +83,7 @@ TEST_F(ZoneTest, Prediction27HalfAFreeBlockIsClaimedLessIsStolenFrom) {
   // All memory in movable pages but `free` single ones in one block, spread so that none merges.
   for (const uint64_t pairs : {127, 128}) {
     FrameTable table(FrameNumber(65536));
-    Zone zone(&table);
+    Zone zone(&table, {});
     zone.AddBootMemory({kFirst, kFirst + FrameCount(1024)});
     for (int i = 0; i < 1024; ++i) {
       FrameRecord& record = table.record(zone.Remove(Order(0), kMovable, kAllowed));
@@ -153,7 +153,7 @@ TEST_F(ZoneTest, APageWhosePairWouldMergeOnGoesToTheTail) {
 
 TEST(ZoneBootTest, OddEndsAreCutIntoTheLargestBlocksThatFit) {
   FrameTable table(FrameNumber(65536));
-  Zone zone(&table);
+  Zone zone(&table, {});
   zone.AddBootMemory({FrameNumber(4096 + 1023), FrameNumber(4096 + 2048 + 3)});
   EXPECT_EQ(zone.free_frames(), FrameCount(1 + 1024 + 3));
   EXPECT_EQ(zone.FreeBlocks(Order(0), kMovable), 2);
