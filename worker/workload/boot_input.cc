@@ -21,7 +21,6 @@ using model::VirtualPage;
 using Json = nlohmann::json;
 
 constexpr uint32_t kMaxNodes = 1024;
-constexpr uint32_t kMaxCpus = 8192;
 
 absl::Status Wrong(std::string_view place, const std::string& what) {
   return absl::InvalidArgumentError(absl::StrCat("capture, ", std::string(place), ": ", what));
@@ -184,13 +183,10 @@ model::BootMappingRules ParseMappingRules(const Json& capture) {
 }
 
 absl::StatusOr<std::optional<model::BootMachine>> ParseBootMachine(const Json& capture, const model::MemoryMap& memory,
-                                                                   model::KernelRelease release) {
-  const Json& config = capture.at("config");
-  const BootOptions options = ParseCommandLine(config.value("cmdline", ""));
+                                                                   model::KernelRelease release, uint32_t cpus) {
+  const BootOptions options = ParseCommandLine(capture.at("config").value("cmdline", ""));
   ASSIGN_OR_RETURN(const std::optional<model::KernelImage> image, ParseImage(capture, release, options.page_isolation));
   if (!image.has_value()) return std::nullopt;
-  const auto cpus = config.value("smp", uint64_t{1});
-  if (cpus < 1 || cpus > kMaxCpus) return Wrong("config.smp", absl::StrCat(cpus, " processors; expected 1 to 8192"));
   const Json log = capture.value("dmesg_mem", Json::array());
   return model::BootMachine{
       .release = release,
@@ -200,7 +196,7 @@ absl::StatusOr<std::optional<model::BootMachine>> ParseBootMachine(const Json& c
       .initrd = ParseInitrd(log, "RAMDISK: "),
       .moved_initrd = ParseInitrd(log, "Allocated new RAMDISK: "),
       .nodes = ParseNodes(log, memory),
-      .cpus = static_cast<uint32_t>(cpus),
+      .cpus = cpus,
       .page_isolation = options.page_isolation,
       .kfence = options.kfence,
       .boot_kprobes = options.kprobes,

@@ -1,6 +1,7 @@
 #ifndef DMFRAG_WORKER_WORKLOAD_BOOT_INPUT_H_
 #define DMFRAG_WORKER_WORKLOAD_BOOT_INPUT_H_
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -28,12 +29,12 @@ BootOptions ParseCommandLine(std::string_view command_line);
 // 1G pages. Throws nlohmann::json::exception if another key is missing, or one is of another type.
 model::BootMappingRules ParseMappingRules(const nlohmann::json& capture);
 
-// The machine as it was before it booted, from `config`, `cpu_flags`, `symbols`, `iomem` (where the image lies) and
-// `dmesg_mem` (RAM disk, nodes); no counter and no dump. nullopt if the capture has no symbols, or does not say where
-// the image lies. Errors: kInvalidArgument if one of these makes no sense. Throws as above.
+// The machine as it was before it booted, from `config.cmdline`, `cpu_flags`, `symbols`, `iomem` (where the image lies)
+// and `dmesg_mem` (RAM disk, nodes); no counter and no dump. nullopt if the capture has no symbols, or does not say
+// where the image lies. Errors: kInvalidArgument if one of these makes no sense. Throws as above.
 absl::StatusOr<std::optional<model::BootMachine>> ParseBootMachine(const nlohmann::json& capture,
                                                                    const model::MemoryMap& memory,
-                                                                   model::KernelRelease release);
+                                                                   model::KernelRelease release, uint32_t cpus);
 
 }  // namespace dmfrag::workload
 

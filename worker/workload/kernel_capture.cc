@@ -13,6 +13,7 @@
 #include "nlohmann/json.hpp"
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/workload/boot_input.h"
+#include "worker/workload/capture_interrupts.h"
 #include "worker/workload/xz.h"
 
 namespace dmfrag::workload {
@@ -286,7 +287,7 @@ absl::StatusOr<ReplayStep> ParseStep(const Json& json, SecretAreas& secrets, Rec
 
 // What was measured after the step; nullopt if nothing was.
 absl::StatusOr<std::optional<ReplayMeasured::Step>> ParseMeasured(const Json& json, const ReplayStep& step,
-                                                                  Record& record) {
+                                                                  bool flushes_counted, Record& record) {
   ReplayMeasured::Step measured;
   measured.index = step.index;
   measured.several_cpus = record.several_cpus;
@@ -297,7 +298,9 @@ absl::StatusOr<std::optional<ReplayMeasured::Step>> ParseMeasured(const Json& js
     ASSIGN_OR_RETURN(measured.direct_map,
                      ParseDirectMap(after->at("direct_map"), absl::StrCat("dump of step ", step.index)));
   }
-  if (!measured.counters.has_value() && !measured.direct_map.has_value() && !measured.events.has_value()) {
+  ASSIGN_OR_RETURN(measured.interrupts, ParseInterrupts(json, flushes_counted));
+  if (!measured.counters.has_value() && !measured.direct_map.has_value() && !measured.events.has_value() &&
+      !measured.interrupts.has_value()) {
     return std::nullopt;
   }
   return measured;
@@ -341,6 +344,7 @@ absl::Status ParseSteps(const Json& capture, KernelCapture& result) {
     input.start_counters = ParseCounters(start->at("after"));
     ASSIGN_OR_RETURN(input.start_runs, ParseDirectMap(start->at("after").at("direct_map"), "the first dump"));
   }
+  const bool flushes_counted = CountsFlushCalls(capture);
   bool started = start == steps.end();
   SecretAreas secrets;
   Record record;  // since the step before
@@ -359,7 +363,7 @@ absl::Status ParseSteps(const Json& capture, KernelCapture& result) {
         MayChangeAttributes(action)) {
       input.limitation = UnrecordedLimitation(step);
     }
-    ASSIGN_OR_RETURN(std::optional<ReplayMeasured::Step> measured, ParseMeasured(*json, step, record));
+    ASSIGN_OR_RETURN(std::optional<ReplayMeasured::Step> measured, ParseMeasured(*json, step, flushes_counted, record));
     if (measured.has_value()) result.measured.steps.push_back(*std::move(measured));
     ASSIGN_OR_RETURN(record, RecordAfterStep(capture, step.index));
     input.steps.push_back(std::move(step));
@@ -395,6 +399,7 @@ absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
   KernelCapture result{.input = {.capture_id = capture.at("id").get<std::string>(),
                                  .kernel = capture.at("kernel").at("pkg").get<std::string>(),
                                  .release = {},
+                                 .cpus = 1,
                                  .memory = std::move(memory),
                                  .mapping = ParseMappingRules(capture),
                                  .start_step = {},
@@ -404,7 +409,9 @@ absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
                                  .limitation = {}},
                        .measured = {}};
   ASSIGN_OR_RETURN(result.input.release, ParseRelease(result.input.kernel));
-  ASSIGN_OR_RETURN(result.input.boot, ParseBootMachine(capture, result.input.memory, result.input.release));
+  ASSIGN_OR_RETURN(result.input.cpus, ParseCpus(capture));
+  ASSIGN_OR_RETURN(result.input.boot,
+                   ParseBootMachine(capture, result.input.memory, result.input.release, result.input.cpus));
   if (const auto boot = capture.find("boot"); boot != capture.end() && HasCounters(*boot)) {
     result.measured.boot = ParseCounters(*boot);
   }
