@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "worker/experiment/boot_prediction.h"
+#include "worker/experiment/flush_prediction.h"
 #include "worker/experiment/replay.h"
 #include "worker/model/direct_map.h"
 #include "worker/workload/kernel_capture.h"
@@ -39,6 +40,8 @@ struct ComparedStep {
   bool changed = false;  // a measured counter moved since the step measured before
   std::optional<MapEventComparison> map_events;
   std::optional<DumpComparison> dump;
+  FlushPrediction flushes;
+  std::optional<workload::MeasuredInterrupts> interrupts;
 };
 
 // The counters at boot.
