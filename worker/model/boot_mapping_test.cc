@@ -79,7 +79,7 @@ KernelImage Image() {
           .end = text + FrameCount(0x3430)};
 }
 
-TEST(PredictBootMappingTest, SplitsOfTheImageAreCountedTwiceAndNotInVmstat) {
+TEST(PredictBootMappingTest, Prediction05SplitsAtBootAreInMeminfoAndNotInVmstat) {
   BootMachine machine = Machine(*MemoryMap::Pc(4 * kGib));
   machine.release = KernelRelease::k6_1;
   machine.image = Image();
@@ -105,8 +105,8 @@ TEST(PredictBootMappingTest, AnImageInAWholeGibSplitsIt) {
   EXPECT_EQ(PredictBootMapping(machine).map.counts().pages_1g, low - 1);
 }
 
-// Prediction 32 of the project's reference on the domain.
-TEST(PredictBootMappingTest, DebugPageallocLeavesNoLargePageAndNothingToSplit) {
+// Prediction 32 of the domain notes, for the predicted boot.
+TEST(PredictBootMappingTest, Prediction32DebugPageallocLeavesNoLargePageToSplit) {
   BootMachine machine = Machine(*MemoryMap::Pc(8 * kGib));
   machine.image = Image();
   machine.rules.debug_pagealloc = true;
@@ -119,7 +119,7 @@ TEST(PredictBootMappingTest, DebugPageallocLeavesNoLargePageAndNothingToSplit) {
   EXPECT_EQ(boot.counters.level2_splits, 0u);
 }
 
-TEST(PredictBootMappingTest, NogbpagesLeavesNo1GPageToSplit) {
+TEST(PredictBootMappingTest, Prediction32NogbpagesLeavesNo1GPageToSplit) {
   BootMachine machine = Machine(*MemoryMap::Pc(8 * kGib));
   machine.image = Image();
   machine.rules.gbpages = false;
