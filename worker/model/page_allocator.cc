@@ -10,8 +10,6 @@ namespace {
 
 // The ISA range is not given out; boot code and firmware keep it.
 constexpr FrameNumber kFirstManaged(256);
-constexpr std::array<FrameNumber, 4> kZoneBounds = {FrameNumber(0), FrameNumber(4096), FrameNumber(1 << 20),
-                                                    FrameNumber(MemoryMap::kMaxAddressBytes / kFrameBytes)};
 // sysctl_lowmem_reserve_ratio of DMA and DMA32.
 constexpr uint64_t kLowmemReserveRatio = 256;
 // watermark_scale_factor 10, in 10,000ths.
@@ -27,17 +25,25 @@ uint64_t IntegerSqrt(uint64_t value) {
   return low;
 }
 
-// min_free_kbytes (calculate_min_free_kbytes), in frames.
-uint64_t MinFreeFrames(FrameCount managed) {
-  return std::clamp<uint64_t>(IntegerSqrt(16 * managed.in_kib()), 128, 262144) / 4;
+// WMARK_LOW of a zone that manages `managed` frames and whose WMARK_MIN is `min` (__setup_per_zone_wmarks).
+uint64_t LowMark(uint64_t min, FrameCount managed) {
+  return min + std::max(min / 4, managed.raw() * kWatermarkScale / 10000);
+}
+
+uint64_t Share(uint64_t of, FrameCount part, FrameCount whole) {
+  return static_cast<uint64_t>(static_cast<unsigned __int128>(of) * part.raw() / whole.raw());
 }
 
 }  // namespace
 
+PageAllocator::PageAllocator(FrameNumber end, AllocatorRules rules)
+    : table_(end),
+      end_(end),
+      zones_{ZoneState{Zone(&table_, rules), {}, {}, {}, {}, {}}, ZoneState{Zone(&table_, rules), {}, {}, {}, {}, {}},
+             ZoneState{Zone(&table_, rules), {}, {}, {}, {}, {}}} {}
+
 PageAllocator::PageAllocator(const MemoryMap& memory, uint32_t cpus, AllocatorRules rules)
-    : table_(memory.end()),
-      zones_{ZoneState{Zone(&table_, rules), nullptr, {}, {}}, ZoneState{Zone(&table_, rules), nullptr, {}, {}},
-             ZoneState{Zone(&table_, rules), nullptr, {}, {}}} {
+    : PageAllocator(memory.end(), rules) {
   for (const FrameRange& range : memory.ranges()) {
     for (size_t i = 0; i < kZones; ++i) {
       const FrameRange part{std::max({range.first, kZoneBounds[i], kFirstManaged}),
@@ -46,37 +52,47 @@ PageAllocator::PageAllocator(const MemoryMap& memory, uint32_t cpus, AllocatorRu
     }
   }
   for (const ZoneState& zone : zones_) managed_ += zone.zone.managed_frames();
-  SetWatermarks(cpus, rules);
+  if (managed_.raw() != 0) SetBootWatermarks(cpus, rules);
 }
 
-void PageAllocator::SetWatermarks(uint32_t cpus, AllocatorRules rules) {
-  if (managed_.raw() == 0) return;
-  FrameCount above;  // managed by the zones above
-  for (size_t i = kZones; i-- > 0;) {
-    ZoneState& state = zones_[i];
+// min_free_kbytes in frames: what calculate_min_free_kbytes says, or what khugepaged asks for to keep types apart, if
+// that is more (set_recommended_min_free_kbytes: transparent huge pages are on, as they are by default).
+uint64_t PageAllocator::MinFreeFrames() const {
+  const uint64_t calculated = std::clamp<uint64_t>(IntegerSqrt(16 * managed_.in_kib()), 128, 262144) / 4;
+  uint64_t recommended = 0;
+  uint64_t buffers = 0;  // nr_free_buffer_pages
+  for (const ZoneState& state : zones_) {
     const FrameCount managed = state.zone.managed_frames();
     if (managed.raw() == 0) continue;
-    const auto share =
-        static_cast<uint64_t>(static_cast<unsigned __int128>(MinFreeFrames(managed_)) * managed.raw() / managed_.raw());
-    const uint64_t step = std::max(share / 4, managed.raw() * kWatermarkScale / 10000);
-    const FrameCount reserve(above.raw() / kLowmemReserveRatio);
-    state.min_mark = FrameCount(share) + reserve;
-    state.low_mark = FrameCount(share + step) + reserve;
-    state.per_cpu = std::make_unique<PerCpuLists>(&table_, &state.zone, managed, FrameCount(share + step), cpus, rules);
+    const uint64_t min = Share(calculated, managed, managed_);
+    const uint64_t high = min + 2 * (LowMark(min, managed) - min);
+    buffers += managed.raw() - std::min(managed.raw(), high);
+    recommended += kFramesPer2M.raw() * (2 + kMigratetypes * kMigratetypes);
+  }
+  return std::max(calculated, std::min(recommended, buffers / 20));
+}
+
+void PageAllocator::SetBootWatermarks(uint32_t cpus, AllocatorRules rules) {
+  const uint64_t min_free = MinFreeFrames();
+  FrameCount above;
+  for (size_t i = kZones; i-- > 0;) {
+    const FrameCount managed = zones_[i].zone.managed_frames();
+    if (managed.raw() == 0) continue;
+    const uint64_t min = Share(min_free, managed, managed_);
+    SetWatermarks(zones_[i], FrameCount(min), FrameCount(LowMark(min, managed)), above, cpus, rules);
     above += managed;
   }
 }
 
-size_t PageAllocator::ZoneOf(FrameNumber frame) {
-  return frame < kZoneBounds[1] ? 0 : frame < kZoneBounds[2] ? 1 : kNormal;
+void PageAllocator::SetWatermarks(ZoneState& state, FrameCount min, FrameCount low, FrameCount above, uint32_t cpus,
+                                  AllocatorRules rules) {
+  state.reserve = FrameCount(above.raw() / kLowmemReserveRatio);
+  state.min_mark = min + state.reserve;
+  state.low_mark = low + state.reserve;
+  state.per_cpu.assign(cpus, PerCpuLists(&table_, &state.zone, state.zone.managed_frames(), low, cpus, rules));
 }
 
-std::optional<FrameNumber> PageAllocator::AllocateFrom(ZoneState& zone, FrameCount mark, Order order, Migratetype type,
-                                                       Zone::Fragmentation fragmentation) {
-  if (zone.per_cpu == nullptr || zone.zone.free_frames() < mark + order.frames()) return std::nullopt;
-  const FrameIndex block = order <= PerCpuLists::kMaxListOrder ? zone.per_cpu->Remove(order, type, fragmentation)
-                                                               : zone.zone.Remove(order, type, fragmentation);
-  if (block == kNoFrameIndex) return std::nullopt;
+FrameNumber PageAllocator::GiveOut(FrameIndex block, Order order, Migratetype type) {
   FrameRecord& record = table_.record(block);
   record.state = FrameState::kAllocated;
   record.order = static_cast<uint8_t>(order.raw());
@@ -85,31 +101,57 @@ std::optional<FrameNumber> PageAllocator::AllocateFrom(ZoneState& zone, FrameCou
   return table_.FrameOf(block);
 }
 
-std::optional<FrameNumber> PageAllocator::Allocate(Order order, Migratetype type) {
+std::optional<FrameNumber> PageAllocator::AllocateFrom(ZoneState& zone, FrameCount mark, Order order, Migratetype type,
+                                                       Zone::Fragmentation fragmentation, uint32_t cpu) {
+  if (zone.per_cpu.empty() || zone.zone.free_frames() < mark + order.frames()) return std::nullopt;
+  const FrameIndex block = order <= PerCpuLists::kMaxListOrder ? zone.per_cpu[cpu].Remove(order, type, fragmentation)
+                                                               : zone.zone.Remove(order, type, fragmentation);
+  if (block == kNoFrameIndex) return std::nullopt;
+  return GiveOut(block, order, type);
+}
+
+std::optional<FrameNumber> PageAllocator::Allocate(Order order, Migratetype type, uint32_t cpu) {
   if (table_.IsFull()) return std::nullopt;
   // Down to the low watermark without mixing types if a Normal zone exists, then with, then down to the minimum.
-  const bool has_normal = zones_[kNormal].per_cpu != nullptr;
+  const bool has_normal = !zones_[kNormal].per_cpu.empty();
   for (int attempt = has_normal ? 0 : 1; attempt < 3; ++attempt) {
     for (size_t i = kZones; i-- > 0;) {
       ZoneState& zone = zones_[i];
       const std::optional<FrameNumber> block =
           AllocateFrom(zone, attempt < 2 ? zone.low_mark : zone.min_mark, order, type,
-                       attempt == 0 ? Zone::Fragmentation::kAvoided : Zone::Fragmentation::kAllowed);
+                       attempt == 0 ? Zone::Fragmentation::kAvoided : Zone::Fragmentation::kAllowed, cpu);
       if (block.has_value()) return block;
     }
   }
   return std::nullopt;
 }
 
-void PageAllocator::Free(FrameNumber block, Order order) {
+uint64_t PageAllocator::BulkAllocate(uint64_t count, Migratetype type, uint32_t cpu, std::vector<FrameNumber>* frames) {
+  if (table_.IsFull()) return 0;
+  for (size_t i = kZones; i-- > 0;) {
+    ZoneState& zone = zones_[i];
+    if (zone.per_cpu.empty() || zone.zone.free_frames() < zone.low_mark + FrameCount(count)) continue;
+    uint64_t taken = 0;
+    for (; taken < count; ++taken) {
+      const FrameIndex block = zone.per_cpu[cpu].RemoveForBulk(type, Zone::Fragmentation::kAllowed);
+      if (block == kNoFrameIndex) break;
+      frames->push_back(GiveOut(block, Order(0), type));
+    }
+    return taken;
+  }
+  return 0;
+}
+
+void PageAllocator::Free(FrameNumber block, Order order, uint32_t cpu) {
   const FrameIndex index = table_.IndexOf(block);
   FrameRecord& record = table_.record(index);
-  DCHECK(record.state == FrameState::kAllocated && record.order == order.raw());
+  DCHECK((record.state == FrameState::kAllocated && record.order == order.raw()) ||
+         (from_snapshot_ && record.state == FrameState::kNone));
   record.state = FrameState::kNone;
   allocated_ -= order.frames();
   ZoneState& zone = zones_[ZoneOf(block)];
   if (order <= PerCpuLists::kMaxListOrder) {
-    zone.per_cpu->Insert(index, order);
+    zone.per_cpu[cpu].Insert(index, order);
   } else {
     zone.zone.Insert(index, order);
   }
@@ -129,13 +171,13 @@ void PageAllocator::SplitAllocated(FrameNumber block, Order order) {
 
 void PageAllocator::DrainPerCpu() {
   for (ZoneState& zone : zones_) {
-    if (zone.per_cpu != nullptr) zone.per_cpu->Drain();
+    for (PerCpuLists& lists : zone.per_cpu) lists.Drain();
   }
 }
 
 void PageAllocator::DecayPerCpu() {
   for (ZoneState& zone : zones_) {
-    if (zone.per_cpu != nullptr) zone.per_cpu->Decay();
+    for (PerCpuLists& lists : zone.per_cpu) lists.Decay();
   }
 }
 
@@ -146,7 +188,7 @@ FrameCount PageAllocator::free_frames() const {
 FrameCount PageAllocator::per_cpu_frames() const {
   FrameCount frames;
   for (const ZoneState& zone : zones_) {
-    if (zone.per_cpu != nullptr) frames += zone.per_cpu->frames();
+    for (const PerCpuLists& lists : zone.per_cpu) frames += lists.frames();
   }
   return frames;
 }
@@ -164,8 +206,9 @@ uint64_t PageAllocator::FreeBlocks(Order order) const {
 absl::Status PageAllocator::CheckInvariants() const {
   for (const ZoneState& zone : zones_) {
     if (absl::Status status = zone.zone.CheckInvariants(); !status.ok()) return status;
-    if (zone.per_cpu == nullptr) continue;
-    if (absl::Status status = zone.per_cpu->CheckInvariants(); !status.ok()) return status;
+    for (const PerCpuLists& lists : zone.per_cpu) {
+      if (absl::Status status = lists.CheckInvariants(); !status.ok()) return status;
+    }
   }
   // Every block seen once, in the order of frames: a block inside another would be missed here and found missing below.
   FrameCount free;
@@ -185,6 +228,7 @@ absl::Status PageAllocator::CheckInvariants() const {
   for (const ZoneState& zone : zones_) {
     for (const FrameRange& range : zone.zone.untouched()) free += range.count();
   }
+  if (from_snapshot_) allocated = std::max(allocated, allocated_);  // the others have no record
   if (free != free_frames() || per_cpu != per_cpu_frames() || allocated != allocated_ ||
       free + per_cpu + allocated != managed_) {
     return absl::InternalError(absl::StrCat("records say ", free.raw(), " free, ", per_cpu.raw(), " per-CPU, ",

@@ -31,18 +31,38 @@ PerCpuLists::PerCpuLists(FrameTable* table, Zone* zone, FrameCount managed, Fram
       high_(high_min_) {}
 
 FrameIndex PerCpuLists::Remove(Order order, Migratetype type, Zone::Fragmentation fragmentation) {
+  const FrameIndex block = TakeFirst(order, type, fragmentation);
+  if (block == kNoFrameIndex) return block;
+  free_count_ >>= 1;
+  free_factor_ >>= 1;
+  return block;
+}
+
+FrameIndex PerCpuLists::RemoveForBulk(Migratetype type, Zone::Fragmentation fragmentation) {
+  return TakeFirst(Order(0), type, fragmentation);
+}
+
+FrameIndex PerCpuLists::TakeFirst(Order order, Migratetype type, Zone::Fragmentation fragmentation) {
   FrameList& list = lists_[ListIndex(order, type)];
   if (list.empty()) {
     Refill(order, type, fragmentation);
     if (list.empty()) return kNoFrameIndex;
   }
-  free_count_ >>= 1;
-  free_factor_ >>= 1;
   const FrameIndex block = list.head();
   list.Remove(*table_, block);
   table_->record(block).state = FrameState::kNone;
   count_ -= order.frames().raw();
   return block;
+}
+
+void PerCpuLists::AddToList(FrameIndex block, Order order, Migratetype type, bool to_tail) {
+  FrameRecord& record = table_->record(block);
+  record.state = FrameState::kPerCpu;
+  record.order = static_cast<uint8_t>(order.raw());
+  record.type = type;
+  FrameList& list = lists_[ListIndex(order, type)];
+  to_tail ? list.PushTail(*table_, block) : list.PushHead(*table_, block);
+  count_ += order.frames().raw();
 }
 
 // nr_pcp_alloc.
@@ -60,28 +80,17 @@ uint64_t PerCpuLists::FramesToRefill(Order order) {
 void PerCpuLists::Refill(Order order, Migratetype type, Zone::Fragmentation fragmentation) {
   const uint64_t frames = FramesToRefill(order);
   const uint64_t blocks = frames > 1 ? std::max<uint64_t>(frames >> order.raw(), 2) : frames;
-  FrameList& list = lists_[ListIndex(order, type)];
   for (uint64_t i = 0; i < blocks; ++i) {
     const FrameIndex block = zone_->Remove(order, type, fragmentation);
     if (block == kNoFrameIndex) return;
-    FrameRecord& record = table_->record(block);
-    record.state = FrameState::kPerCpu;
-    record.order = static_cast<uint8_t>(order.raw());
-    record.type = type;
-    list.PushTail(*table_, block);
-    count_ += order.frames().raw();
+    AddToList(block, order, type, /*to_tail=*/true);
   }
 }
 
 void PerCpuLists::Insert(FrameIndex block, Order order) {
   const Migratetype type = table_->block_type(block);
-  FrameRecord& record = table_->record(block);
-  record.state = FrameState::kPerCpu;
-  record.order = static_cast<uint8_t>(order.raw());
-  record.type = type;
+  AddToList(block, order, type, /*to_tail=*/false);
   const size_t list = ListIndex(order, type);
-  lists_[list].PushHead(*table_, block);
-  count_ += order.frames().raw();
   high_follows_load_ ? FreeSurplus(order, list) : FreeSurplusFixed(order, list);
 }
 
@@ -103,17 +112,18 @@ void PerCpuLists::FreeSurplus(Order order, size_t list) {
   if (high_min_ != high_max_ && high_ < free_count_ + batch_) {
     high_ = std::clamp(free_count_ + batch_, high_min_, high_max_);
   }
-  FreeToZone(std::clamp(free_count_, batch_, high - batch_), list);
+  FreeToZone(high < batch_ ? 1 : std::max(batch_, std::min(free_count_, high - batch_)), list);
 }
 
 // The same before 6.7.
 void PerCpuLists::FreeSurplusFixed(Order order, size_t list) {
   if (free_factor_ > 0 && order.raw() != 0) return FreeToZone(count_, list);
   if (count_ < high_) return;
+  if (high_ < batch_) return FreeToZone(1, list);
   const uint64_t most = high_ - batch_;
   const uint64_t frames = batch_ << free_factor_;
   if (frames < most && free_factor_ < kBatchScaleMax) ++free_factor_;
-  FreeToZone(std::clamp(frames, batch_, most), list);
+  FreeToZone(std::max(batch_, std::min(frames, most)), list);
 }
 
 void PerCpuLists::Decay() {
@@ -137,6 +147,44 @@ void PerCpuLists::FreeToZone(uint64_t frames, size_t first_list) {
       zone_->Insert(block, order);
     }
   }
+}
+
+void PerCpuLists::Restore(const PerCpuSnapshot& snapshot) {
+  batch_ = std::max<uint64_t>(1, snapshot.batch);
+  high_ = snapshot.high;
+  for (const BlockList& list : snapshot.lists) {
+    for (FrameNumber block : list.blocks) AddToList(table_->IndexOf(block), list.order, list.type, /*to_tail=*/true);
+  }
+}
+
+PerCpuSnapshot PerCpuLists::Snapshot() const {
+  PerCpuSnapshot snapshot{high_, batch_, {}};
+  for (size_t i = 0; i < kLists; ++i) {
+    if (lists_[i].empty()) continue;
+    BlockList& out = snapshot.lists.emplace_back(
+        BlockList{Order(static_cast<unsigned>(i / kMigratetypes)), static_cast<Migratetype>(i % kMigratetypes), {}});
+    for (FrameIndex j = lists_[i].head(); j != kNoFrameIndex; j = table_->record(j).next) {
+      out.blocks.push_back(table_->FrameOf(j));
+    }
+  }
+  return snapshot;
+}
+
+void PerCpuLists::PutBack(FrameIndex block, Order order, Migratetype type) {
+  AddToList(block, order, type, /*to_tail=*/false);
+}
+
+bool PerCpuLists::Take(FrameIndex block) {
+  FrameRecord& record = table_->record(block);
+  if (record.state != FrameState::kPerCpu) return false;
+  FrameList& list = lists_[ListIndex(Order(record.order), record.type)];
+  FrameIndex found = list.head();
+  while (found != kNoFrameIndex && found != block) found = table_->record(found).next;
+  if (found == kNoFrameIndex) return false;
+  list.Remove(*table_, block);
+  record.state = FrameState::kNone;
+  count_ -= uint64_t{1} << record.order;
+  return true;
 }
 
 void PerCpuLists::Drain() { FreeToZone(count_, 0); }

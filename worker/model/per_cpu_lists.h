@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "worker/model/allocator_rules.h"
+#include "worker/model/allocator_snapshot.h"
 #include "worker/model/frame_list.h"
 #include "worker/model/frame_table.h"
 #include "worker/model/migratetype.h"
@@ -14,14 +15,14 @@
 
 namespace dmfrag::model {
 
-// The per-CPU page lists of a zone: blocks of orders 0 to 3 wait here, last freed first out, and move to and from the
-// buddy lists in batches. They are why a split's page table tends to be the neighbour of the page that caused the
-// split.
+// The page lists of one processor for one zone: blocks of orders 0 to 3 wait here, last freed first out, and move to
+// and from the buddy lists in batches. They are why a split's page table tends to be the neighbour of the page that
+// caused the split.
 //
 // Source: mm/page_alloc.c rmqueue_bulk, free_pcppages_bulk, free_unref_page_commit, nr_pcp_alloc, nr_pcp_free,
 // nr_pcp_high, decay_pcp_high, zone_batchsize, zone_highsize; equal to every page handed out and to every list of the
-// captures that hold them (6.1, 6.12). The cap on runs of frees is in 6.1 as Debian has it too. Simplifications: one
-// processor does all the work; no reclaim, so that `high` never shrinks for it; no list for transparent huge pages.
+// captures that hold them (6.1, 6.12). The cap on runs of frees is in 6.1 as Debian has it too. Simplifications: no
+// reclaim, so that `high` never shrinks for it; no list for transparent huge pages.
 // Thread-compatible. Constant time but for the batches.
 class PerCpuLists {
  public:
@@ -35,6 +36,9 @@ class PerCpuLists {
   // none. REQUIRES: order <= kMaxListOrder.
   FrameIndex Remove(Order order, Migratetype type, Zone::Fragmentation fragmentation);
 
+  // An order-0 block as Remove gives it, without ending a run of frees (alloc_pages_bulk).
+  FrameIndex RemoveForBulk(Migratetype type, Zone::Fragmentation fragmentation);
+
   // Takes a block back; passes a batch on to the zone if the lists are full. REQUIRES: order <= kMaxListOrder.
   void Insert(FrameIndex block, Order order);
 
@@ -44,6 +48,15 @@ class PerCpuLists {
   // What the kernel's statistics work does about once a second: lets `high` sink towards its minimum, and gives up what
   // lies above it (decay_pcp_high, from 6.7 on).
   void Decay();
+
+  // Instead of starting empty. REQUIRES: the blocks' sections are touched.
+  void Restore(const PerCpuSnapshot& snapshot);
+  PerCpuSnapshot Snapshot() const;
+
+  // Undoes a Remove as far as that goes: the block is the next one out again.
+  void PutBack(FrameIndex block, Order order, Migratetype type);
+  // Takes one given block; its record's state becomes kNone. False: it is not here. Linear in the lists.
+  bool Take(FrameIndex block);
 
   FrameCount frames() const { return FrameCount(count_); }
   uint64_t batch() const { return batch_; }
@@ -57,6 +70,8 @@ class PerCpuLists {
   static size_t ListIndex(Order order, Migratetype type) {
     return order.raw() * kMigratetypes + static_cast<size_t>(type);
   }
+  FrameIndex TakeFirst(Order order, Migratetype type, Zone::Fragmentation fragmentation);
+  void AddToList(FrameIndex block, Order order, Migratetype type, bool to_tail);
   void Refill(Order order, Migratetype type, Zone::Fragmentation fragmentation);
   uint64_t FramesToRefill(Order order);
   // Frames that may stay after a free of `order`, and how many go once there are more.

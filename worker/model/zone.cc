@@ -51,6 +51,54 @@ void Zone::AddBootMemory(FrameRange range) {
   }
 }
 
+void Zone::Restore(FrameCount managed, const std::vector<BlockList>& free) {
+  managed_ = managed;
+  unknown_frames_ = true;
+  for (const BlockList& list : free) {
+    for (FrameNumber block : list.blocks) {
+      AddToList(table_->IndexOf(block), list.order, list.type, /*to_tail=*/true);
+      free_ += list.order.frames();
+    }
+  }
+}
+
+bool Zone::Take(FrameIndex block, Order order) {
+  for (unsigned found = order.raw(); found <= kMaxOrder.raw(); ++found) {
+    FrameIndex head = block & ~((FrameIndex{1} << found) - 1);
+    const FrameRecord& record = table_->record(head);
+    if (record.state != FrameState::kFree || record.order != found) continue;
+    const Migratetype type = record.type;
+    RemoveFromList(head);
+    while (found > order.raw()) {
+      --found;
+      const FrameIndex upper = head + (FrameIndex{1} << found);
+      AddToList(block < upper ? upper : head, Order(found), type, /*to_tail=*/false);
+      if (block >= upper) head = upper;
+    }
+    free_ -= order.frames();
+    return true;
+  }
+  return false;
+}
+
+std::vector<BlockList> Zone::Lists() const {
+  std::vector<BlockList> lists;
+  for (unsigned order = 0; order < kOrders; ++order) {
+    for (unsigned type = 0; type < kMigratetypes; ++type) {
+      if (!HasBlock(Order(order), static_cast<Migratetype>(type))) continue;
+      BlockList& out = lists.emplace_back(BlockList{Order(order), static_cast<Migratetype>(type), {}});
+      for (FrameIndex i = lists_[order][type].head(); i != kNoFrameIndex; i = table_->record(i).next) {
+        out.blocks.push_back(table_->FrameOf(i));
+      }
+      if (Order(order) != kMaxOrder || out.type != Migratetype::kMovable) continue;
+      for (const FrameRange& range : untouched_) {
+        for (FrameNumber block = range.first; block < range.end; block = block + kMaxBlock) out.blocks.push_back(block);
+      }
+    }
+  }
+  return lists;
+}
+
 bool Zone::HasBlock(Order order, Migratetype type) const {
   return (nonempty_[static_cast<unsigned>(type)] >> order.raw() & 1) != 0;
 }
@@ -201,6 +249,7 @@ bool Zone::ClaimPart(FrameIndex block, Migratetype type) {
 
 // Half of the block must be free or of a kind that gets on with `type`.
 bool Zone::WorthClaiming(FrameIndex block, Migratetype type) const {
+  const bool unknown_movable = unknown_frames_ && table_->block_type(block) == Migratetype::kMovable;
   uint64_t free = 0;
   uint64_t movable = 0;
   for (FrameIndex i = 0; i < kFramesPer2M.raw();) {
@@ -208,6 +257,7 @@ bool Zone::WorthClaiming(FrameIndex block, Migratetype type) const {
     const FrameIndex size = record.state == FrameState::kNone ? 1 : FrameIndex{1} << record.order;
     if (record.state == FrameState::kFree) free += size;
     if (record.state == FrameState::kAllocated && record.type == Migratetype::kMovable) movable += size;
+    if (record.state == FrameState::kNone && unknown_movable) ++movable;
     i += size;
   }
   uint64_t alike = 0;

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "worker/model/allocator_rules.h"
+#include "worker/model/allocator_snapshot.h"
 #include "worker/model/frame_list.h"
 #include "worker/model/frame_table.h"
 #include "worker/model/migratetype.h"
@@ -35,6 +36,10 @@ class Zone {
   // REQUIRES: boundaries of zones are multiples of a kMaxOrder block.
   void AddBootMemory(FrameRange range);
 
+  // Instead of AddBootMemory: `managed` frames of which these blocks are free, in this order. Frames in no block are in
+  // use by nobody known; those of a movable pageblock count as movable. REQUIRES: the blocks' sections are touched.
+  void Restore(FrameCount managed, const std::vector<BlockList>& free);
+
   // Takes a block out of the free lists; its record's state becomes kNone. kNoFrameIndex: no block of that order is to
   // be had.
   FrameIndex Remove(Order order, Migratetype type, Fragmentation fragmentation);
@@ -42,9 +47,16 @@ class Zone {
   // Puts a block into the free lists, with its buddies as far as they are free.
   void Insert(FrameIndex block, Order order);
 
+  // Takes one given block, which may be part of a larger free one, whose other parts stay; its record's state becomes
+  // kNone. False: it is not free as a whole.
+  bool Take(FrameIndex block, Order order);
+
+  // All lists that are not empty, by order, then type; linear in free blocks.
+  std::vector<BlockList> Lists() const;
+
   // Frames in the free lists (nr_free_pages). Per-CPU lists are elsewhere.
   FrameCount free_frames() const { return free_; }
-  // Frames it was given at boot.
+  // Frames it was given at the start, in use or free.
   FrameCount managed_frames() const { return managed_; }
   // Free blocks of one order and type, untouched ones included.
   uint64_t FreeBlocks(Order order, Migratetype type) const;
@@ -96,6 +108,7 @@ class Zone {
   uint64_t untouched_blocks_ = 0;
   FrameCount free_;
   FrameCount managed_;
+  bool unknown_frames_ = false;  // frames in use at the start are in no block
 };
 
 }  // namespace dmfrag::model

@@ -1,0 +1,56 @@
+#ifndef DMFRAG_WORKER_MODEL_ALLOCATOR_SNAPSHOT_H_
+#define DMFRAG_WORKER_MODEL_ALLOCATOR_SNAPSHOT_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "worker/model/migratetype.h"
+#include "worker/model/units.h"
+
+namespace dmfrag::model {
+
+// One list of free blocks, by their first frames, head of the list first.
+struct BlockList {
+  Order order;
+  Migratetype type = Migratetype::kUnmovable;
+  std::vector<FrameNumber> blocks;
+  friend bool operator==(const BlockList&, const BlockList&) = default;
+};
+
+// The per-CPU lists of one zone and one processor. Lists that are empty are left out; the others ascend by order, then
+// type.
+struct PerCpuSnapshot {
+  uint64_t high = 0;   // frames; pcp->high
+  uint64_t batch = 1;  // frames; pcp->batch
+  std::vector<BlockList> lists;
+  friend bool operator==(const PerCpuSnapshot&, const PerCpuSnapshot&) = default;
+};
+
+// Consecutive pageblocks of one migratetype.
+struct BlockTypeRun {
+  FrameNumber first;  // of the first block
+  uint64_t blocks = 0;
+  Migratetype type = Migratetype::kMovable;
+  friend bool operator==(const BlockTypeRun&, const BlockTypeRun&) = default;
+};
+
+// What the allocator holds of one zone.
+struct ZoneSnapshot {
+  FrameRange bounds;    // starts in the zone; ends behind its last frame
+  FrameCount managed;   // when watermarks were set last
+  FrameCount min_mark;  // WMARK_MIN, WMARK_LOW; without lowmem_reserve
+  FrameCount low_mark;
+  std::vector<BlockList> free;          // empty lists are left out; ascending by order, then type
+  std::vector<PerCpuSnapshot> per_cpu;  // by processor; equally many in every zone
+  std::vector<BlockTypeRun> block_types;
+};
+
+// The whole state of a page allocator that decides which frame comes next, but for counters of recent runs of
+// allocations and frees. A plain value.
+struct AllocatorSnapshot {
+  std::vector<ZoneSnapshot> zones;  // ascending
+};
+
+}  // namespace dmfrag::model
+
+#endif  // DMFRAG_WORKER_MODEL_ALLOCATOR_SNAPSHOT_H_

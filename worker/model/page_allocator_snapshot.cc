@@ -1,0 +1,190 @@
+// PageAllocator: starts from snapshots, snapshots, and following a kernel's choices.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "worker/model/page_allocator.h"
+
+namespace dmfrag::model {
+namespace {
+
+// Allocated so far, one bit a frame; finds blocks that overlap.
+class FrameSet {
+ public:
+  explicit FrameSet(FrameNumber end) : taken_(end.raw()) {}
+
+  absl::Status Add(const BlockList& list, FrameRange bounds, const std::string& place) {
+    if (list.order > kMaxOrder) return absl::InvalidArgumentError(absl::StrCat(place, ": no such order"));
+    for (FrameNumber block : list.blocks) {
+      const FrameNumber end = block + list.order.frames();
+      if (!block.IsAligned(list.order.frames()) || block < bounds.first || end > bounds.end) {
+        return absl::InvalidArgumentError(absl::StrCat(place, ": the block at frame ", block.raw(), " of order ",
+                                                       list.order.raw(), " is not aligned, or leaves its zone"));
+      }
+      for (FrameNumber frame = block; frame < end; frame = frame + FrameCount(1)) {
+        if (taken_[frame.raw()]) {
+          return absl::InvalidArgumentError(absl::StrCat(place, ": frame ", frame.raw(), " is free twice"));
+        }
+        taken_[frame.raw()] = true;
+      }
+      frames_ += list.order.frames();
+    }
+    return absl::OkStatus();
+  }
+
+  FrameCount frames() const { return frames_; }
+
+ private:
+  std::vector<bool> taken_;
+  FrameCount frames_;
+};
+
+// A machine larger than this has no dump of its lists.
+constexpr FrameNumber kMaxEnd(uint64_t{1} << 32);
+
+absl::Status CheckZone(const ZoneSnapshot& zone, size_t cpus, FrameSet* taken) {
+  const std::string place = absl::StrCat("zone at frame ", zone.bounds.first.raw());
+  if (zone.per_cpu.size() != cpus) {
+    return absl::InvalidArgumentError(absl::StrCat(place, ": per-CPU lists of ", zone.per_cpu.size(),
+                                                   " processors, but the first zone has them of ", cpus));
+  }
+  const FrameCount before = taken->frames();
+  for (const BlockList& list : zone.free) {
+    if (absl::Status status = taken->Add(list, zone.bounds, place); !status.ok()) return status;
+  }
+  for (const PerCpuSnapshot& lists : zone.per_cpu) {
+    for (const BlockList& list : lists.lists) {
+      if (list.order > PerCpuLists::kMaxListOrder) {
+        return absl::InvalidArgumentError(absl::StrCat(place, ": a per-CPU list of order ", list.order.raw()));
+      }
+      if (absl::Status status = taken->Add(list, zone.bounds, place); !status.ok()) return status;
+    }
+  }
+  for (const BlockTypeRun& run : zone.block_types) {
+    if (run.first.raw() >= zone.bounds.end.raw() ||
+        run.blocks > (zone.bounds.end - run.first).raw() / kFramesPer2M.raw() + 1) {
+      return absl::InvalidArgumentError(absl::StrCat(place, ": block types beyond its end"));
+    }
+  }
+  if (taken->frames() - before > zone.managed) {
+    return absl::InvalidArgumentError(absl::StrCat(place, ": ", (taken->frames() - before).raw(),
+                                                   " frames are free, but it manages ", zone.managed.raw()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<PageAllocator>> PageAllocator::FromSnapshot(const AllocatorSnapshot& snapshot,
+                                                                           AllocatorRules rules) {
+  if (snapshot.zones.empty() || snapshot.zones.front().per_cpu.empty()) {
+    return absl::InvalidArgumentError("a snapshot needs at least one zone and one processor's lists");
+  }
+  FrameNumber end;
+  for (const ZoneSnapshot& zone : snapshot.zones) {
+    if (zone.bounds.empty() || zone.bounds.first < end || zone.bounds.end > kMaxEnd ||
+        zone.bounds.end > kZoneBounds[ZoneOf(zone.bounds.first) + 1]) {
+      return absl::InvalidArgumentError(absl::StrCat("zone at frame ", zone.bounds.first.raw(),
+                                                     ": empty, out of order, beyond 16 TiB, or of no zone's bounds"));
+    }
+    end = zone.bounds.end;
+  }
+  const auto cpus = static_cast<uint32_t>(snapshot.zones.front().per_cpu.size());
+  FrameSet taken(end);
+  for (const ZoneSnapshot& zone : snapshot.zones) {
+    if (absl::Status status = CheckZone(zone, cpus, &taken); !status.ok()) return status;
+  }
+  auto allocator = std::unique_ptr<PageAllocator>(new PageAllocator(end, rules));
+  allocator->Restore(snapshot, cpus, rules);
+  return allocator;
+}
+
+void PageAllocator::Restore(const AllocatorSnapshot& snapshot, uint32_t cpus, AllocatorRules rules) {
+  from_snapshot_ = true;
+  FrameCount above;
+  for (size_t i = snapshot.zones.size(); i-- > 0;) {
+    const ZoneSnapshot& zone = snapshot.zones[i];
+    for (FrameNumber frame = zone.bounds.first; frame < zone.bounds.end;) {
+      table_.Touch(frame);
+      frame = (frame + FrameCount(FrameTable::kSectionFrames)).AlignedDown(FrameCount(FrameTable::kSectionFrames));
+    }
+    for (const BlockTypeRun& run : zone.block_types) {
+      for (uint64_t block = 0; block < run.blocks; ++block) {
+        table_.block_type(table_.Touch(run.first + FrameCount(block * kFramesPer2M.raw()))) = run.type;
+      }
+    }
+    ZoneState& state = zones_[ZoneOf(zone.bounds.first)];
+    state.bounds = zone.bounds;
+    state.zone.Restore(zone.managed, zone.free);
+    SetWatermarks(state, zone.min_mark, zone.low_mark, above, cpus, rules);
+    for (uint32_t cpu = 0; cpu < cpus; ++cpu) state.per_cpu[cpu].Restore(zone.per_cpu[cpu]);
+    above += zone.managed;
+    managed_ += zone.managed;
+  }
+  allocated_ = managed_ - free_frames() - per_cpu_frames();
+}
+
+AllocatorSnapshot PageAllocator::Snapshot() const {
+  AllocatorSnapshot snapshot;
+  for (size_t i = 0; i < kZones; ++i) {
+    const ZoneState& state = zones_[i];
+    if (state.per_cpu.empty()) continue;
+    ZoneSnapshot& zone = snapshot.zones.emplace_back();
+    zone.bounds = state.bounds.empty() ? FrameRange{kZoneBounds[i], std::min(end_, kZoneBounds[i + 1])} : state.bounds;
+    zone.managed = state.zone.managed_frames();
+    zone.min_mark = state.min_mark - state.reserve;
+    zone.low_mark = state.low_mark - state.reserve;
+    zone.free = state.zone.Lists();
+    for (const PerCpuLists& lists : state.per_cpu) zone.per_cpu.push_back(lists.Snapshot());
+    const FrameNumber first = zone.bounds.first.AlignedDown(kFramesPer2M);
+    for (FrameNumber block = first; block < zone.bounds.end; block = block + kFramesPer2M) {
+      const Migratetype type =
+          table_.IsTouched(block) ? table_.block_type(table_.IndexOf(block)) : Migratetype::kMovable;
+      if (zone.block_types.empty() || zone.block_types.back().type != type) {
+        zone.block_types.push_back({block, 0, type});
+      }
+      ++zone.block_types.back().blocks;
+    }
+  }
+  return snapshot;
+}
+
+void PageAllocator::PutBack(FrameNumber block, Order order, uint32_t cpu) {
+  const FrameIndex index = table_.IndexOf(block);
+  FrameRecord& record = table_.record(index);
+  const Migratetype type = record.type;
+  record.state = FrameState::kNone;
+  allocated_ -= order.frames();
+  ZoneState& zone = zones_[ZoneOf(block)];
+  if (order <= PerCpuLists::kMaxListOrder) {
+    zone.per_cpu[cpu].PutBack(index, order, type);
+  } else {
+    zone.zone.Insert(index, order);
+  }
+}
+
+bool PageAllocator::Take(FrameNumber block, Order order, Migratetype type) {
+  if (!Manages(block)) return false;
+  const FrameIndex index = table_.IndexOf(block);
+  const FrameRecord& record = table_.record(index);
+  ZoneState& zone = zones_[ZoneOf(block)];
+  bool taken = false;
+  if (record.state == FrameState::kPerCpu && record.order == order.raw()) {
+    for (PerCpuLists& lists : zone.per_cpu) taken = taken || lists.Take(index);
+  } else {
+    taken = zone.zone.Take(index, order);
+  }
+  if (taken) GiveOut(index, order, type);
+  return taken;
+}
+
+FrameState PageAllocator::StateOf(FrameNumber frame) const {
+  if (!Manages(frame)) return FrameState::kNone;
+  const FrameIndex index = table_.IndexOf(frame);
+  for (unsigned order = 0; order <= kMaxOrder.raw(); ++order) {
+    const FrameRecord& record = table_.record(index & ~((FrameIndex{1} << order) - 1));
+    if (record.state != FrameState::kNone && record.order >= order) return record.state;
+  }
+  return FrameState::kNone;
+}
+
+}  // namespace dmfrag::model
