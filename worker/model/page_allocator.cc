@@ -157,14 +157,14 @@ void PageAllocator::Free(FrameNumber block, Order order, uint32_t cpu) {
   }
 }
 
-void PageAllocator::SplitAllocated(FrameNumber block, Order order) {
+void PageAllocator::SplitAllocated(FrameNumber block, Order order, Order pieces) {
   const FrameIndex first = table_.IndexOf(block);
   const Migratetype type = table_.record(first).type;
   DCHECK(table_.record(first).state == FrameState::kAllocated && table_.record(first).order == order.raw());
-  for (FrameIndex i = 0; i < order.frames().raw(); ++i) {
+  for (FrameIndex i = 0; i < order.frames().raw(); i += static_cast<FrameIndex>(pieces.frames().raw())) {
     FrameRecord& record = table_.record(first + i);
     record.state = FrameState::kAllocated;
-    record.order = 0;
+    record.order = static_cast<uint8_t>(pieces.raw());
     record.type = type;
   }
 }

@@ -52,8 +52,9 @@ class PageAllocator {
   // REQUIRES: the block was given out with this order, and is not free.
   void Free(FrameNumber block, Order order, uint32_t cpu = 0);
 
-  // split_page: a block given out with `order` becomes blocks of order 0, freed one by one.
-  void SplitAllocated(FrameNumber block, Order order);
+  // split_page: a block given out with `order` becomes blocks of order `pieces`, freed one by one.
+  // REQUIRES: pieces <= order.
+  void SplitAllocated(FrameNumber block, Order order, Order pieces = Order(0));
 
   // Gives the blocks of the per-CPU lists to the buddy lists.
   void DrainPerCpu();
@@ -69,8 +70,13 @@ class PageAllocator {
   void PutBack(FrameNumber block, Order order, uint32_t cpu = 0);
   // Gives out this very block, wherever it is free; false: some of it is not. Linear in per-CPU lists.
   bool Take(FrameNumber block, Order order, Migratetype type);
-  // What the block is that a frame is part of; kNone: in use since before the start, or no memory.
-  FrameState StateOf(FrameNumber frame) const;
+  // The block a frame is part of. kNone: the frame is in use since before the start, or no memory.
+  struct Block {
+    FrameState state = FrameState::kNone;
+    FrameNumber first;
+    Order order;
+  };
+  Block BlockOf(FrameNumber frame) const;
   // Whether this is a frame that a zone may hold.
   bool Manages(FrameNumber frame) const { return frame < end_ && table_.IsTouched(frame); }
 

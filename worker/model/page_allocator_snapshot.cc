@@ -177,14 +177,16 @@ bool PageAllocator::Take(FrameNumber block, Order order, Migratetype type) {
   return taken;
 }
 
-FrameState PageAllocator::StateOf(FrameNumber frame) const {
-  if (!Manages(frame)) return FrameState::kNone;
+PageAllocator::Block PageAllocator::BlockOf(FrameNumber frame) const {
+  if (!Manages(frame)) return {FrameState::kNone, frame, Order(0)};
   const FrameIndex index = table_.IndexOf(frame);
   for (unsigned order = 0; order <= kMaxOrder.raw(); ++order) {
     const FrameRecord& record = table_.record(index & ~((FrameIndex{1} << order) - 1));
-    if (record.state != FrameState::kNone && record.order >= order) return record.state;
+    if (record.state != FrameState::kNone && record.order >= order) {
+      return {record.state, frame.AlignedDown(Order(order).frames()), Order(record.order)};
+    }
   }
-  return FrameState::kNone;
+  return {FrameState::kNone, frame, Order(0)};
 }
 
 }  // namespace dmfrag::model

@@ -66,7 +66,7 @@ TEST_P(SnapshotTest, FramesInUseAtTheStartCanBeFreed) {
   auto copy = PageAllocator::FromSnapshot(aged.allocator.Snapshot(), aged.rules);
   ASSERT_OK(copy);
   for (const auto& [block, order] : aged.live) {
-    EXPECT_EQ((*copy)->StateOf(block), FrameState::kNone);
+    EXPECT_EQ((*copy)->BlockOf(block).state, FrameState::kNone);
     (*copy)->Free(block, order, 1);
   }
   (*copy)->DrainPerCpu();
@@ -128,8 +128,9 @@ TEST(FollowTest, AGivenFrameIsTakenOutOfALargerBlock) {
   ASSERT_OK(allocator);
   EXPECT_TRUE((*allocator)->Take(FrameNumber(4102), Order(1), Migratetype::kMovable));
   EXPECT_EQ((*allocator)->free_frames(), FrameCount(14));
-  EXPECT_EQ((*allocator)->StateOf(FrameNumber(4103)), FrameState::kAllocated);
-  EXPECT_EQ((*allocator)->StateOf(FrameNumber(4111)), FrameState::kFree);
+  EXPECT_EQ((*allocator)->BlockOf(FrameNumber(4103)).state, FrameState::kAllocated);
+  EXPECT_EQ((*allocator)->BlockOf(FrameNumber(4103)).first, FrameNumber(4102));
+  EXPECT_EQ((*allocator)->BlockOf(FrameNumber(4111)).state, FrameState::kFree);
   EXPECT_FALSE((*allocator)->Take(FrameNumber(4100), Order(2), Migratetype::kMovable));
   EXPECT_OK((*allocator)->CheckInvariants());
   const std::vector<BlockList> lists = (*allocator)->Snapshot().zones[0].free;
@@ -142,7 +143,7 @@ TEST(FollowTest, AGivenFrameIsTakenOutOfALargerBlock) {
 TEST(FollowTest, AGivenFrameIsTakenFromAPerCpuListAndPutBackFirst) {
   PageAllocator allocator(Aged::Memory(), 1, {});
   const auto first = allocator.Allocate(Order(0), Migratetype::kMovable);
-  EXPECT_EQ(allocator.StateOf(*first + FrameCount(5)), FrameState::kPerCpu);
+  EXPECT_EQ(allocator.BlockOf(*first + FrameCount(5)).state, FrameState::kPerCpu);
   EXPECT_TRUE(allocator.Take(*first + FrameCount(5), Order(0), Migratetype::kMovable));
   EXPECT_FALSE(allocator.Take(*first + FrameCount(5), Order(0), Migratetype::kMovable));
   allocator.PutBack(*first, Order(0));
