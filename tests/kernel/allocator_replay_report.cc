@@ -1,5 +1,5 @@
-// Replays captures with dumps of free lists against the page allocator and prints, step by step, how many frames are the
-// kernel's own. For traces too large for the tree.
+// Replays captures with dumps of free lists against the page allocator and prints, step by step, how many frames are
+// the kernel's own. For traces too large for the tree.
 //
 //   allocator_replay_report [--free-running] CAPTURE.json.xz TRACE.xz ...
 #include <cstdint>
@@ -71,8 +71,8 @@ absl::Status Report(const char* capture_path, const char* trace_path, experiment
   ASSIGN_OR_RETURN(const std::string trace, workload::DecompressXz(trace_bytes, kMaxTraceBytes));
   experiment::AllocatorReplayOptions options;
   options.mode = mode;
-  ASSIGN_OR_RETURN(const auto result,
-                   experiment::ReplayAllocator(dumps, trace, model::AllocatorRules::Of(capture.input.release), options));
+  ASSIGN_OR_RETURN(const auto result, experiment::ReplayAllocator(
+                                          dumps, trace, model::AllocatorRules::Of(capture.input.release), options));
   Print(trace_path, result);
   return absl::OkStatus();
 }
