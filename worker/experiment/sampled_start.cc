@@ -304,6 +304,15 @@ void SamplePerCpu(const model::AllocatorRules& rules, ZoneSampler* sampler, Rand
   }
 }
 
+FrameCount FreeFrames(const ZoneSnapshot& zone) {
+  FrameCount frames;
+  for (const BlockList& list : zone.free) frames += FrameCount(list.blocks.size() * list.order.frames().raw());
+  for (const model::PerCpuSnapshot& lists : zone.per_cpu) {
+    for (const BlockList& list : lists.lists) frames += FrameCount(list.blocks.size() * list.order.frames().raw());
+  }
+  return frames;
+}
+
 std::string_view ZoneName(FrameNumber first) {
   for (const auto& [name, end] : kZoneEnds) {
     if (first < end) return name;
@@ -319,27 +328,25 @@ absl::StatusOr<model::AllocatorSnapshot> SampleStart(const StartCounts& counts, 
     return absl::InvalidArgumentError(
         "sampled start: no counts of free blocks; the capture needs a step with pagetypeinfo");
   }
+  if (counts.mem_total.raw() == 0 || counts.mem_total > counts.memory.total()) {
+    return absl::InvalidArgumentError(absl::StrCat("sampled start: MemTotal is ", counts.mem_total.in_kib(), " KiB of ",
+                                                   counts.memory.total().in_kib(),
+                                                   " KiB of memory; the capture's counts contradict its memory map"));
+  }
   // Bounds, watermarks and per-CPU limits follow from the memory map alone.
   model::AllocatorSnapshot state = model::PageAllocator(counts.memory, counts.cpus, counts.rules).Snapshot();
   const std::set<uint64_t> split = SplitBlocks(map);
-  FrameCount below;
   for (size_t i = 0; i < state.zones.size(); ++i) {
     ZoneSnapshot& zone = state.zones[i];
     ZoneSampler sampler(counts.memory, zone.bounds, split, &random);
     sampler.Sample(Join(counts.zones, ZoneName(zone.bounds.first)));
     for (model::PerCpuSnapshot& lists : zone.per_cpu) lists.lists.clear();
-    if (i + 1 == state.zones.size()) {
-      if (counts.mem_total <= below) {
-        return absl::InvalidArgumentError(absl::StrCat("sampled start: MemTotal is ", counts.mem_total.in_kib(),
-                                                       " KiB, but the lower zones have ", below.in_kib(),
-                                                       " KiB; the capture's counts contradict its memory map"));
-      }
-      zone.managed = std::min(zone.managed, counts.mem_total - below);
-      SamplePerCpu(counts.rules, &sampler, &random, &zone);
-    }
-    below += zone.managed;
+    if (i + 1 == state.zones.size()) SamplePerCpu(counts.rules, &sampler, &random, &zone);
     zone.free = sampler.FreeLists();
     zone.block_types = sampler.BlockTypes();
+    // What the kernel reserved is a share of each zone, as far as that leaves room for what is free.
+    const uint64_t share = zone.managed.raw() * counts.mem_total.raw() / counts.memory.total().raw();
+    zone.managed = std::clamp(FrameCount(share), std::min(FreeFrames(zone), zone.managed), zone.managed);
   }
   return state;
 }

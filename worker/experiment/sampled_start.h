@@ -31,7 +31,7 @@ struct StartCounts {
 // apart. The same `random` gives the same state.
 //
 // A count that has no place (more free blocks than memory of that type) is cut: the sum stays below the counts then.
-// Errors: kInvalidArgument if there are no counts, or MemTotal is not more than the lower zones have.
+// Errors: kInvalidArgument if there are no counts, or MemTotal is zero or more than the memory map has.
 absl::StatusOr<model::AllocatorSnapshot> SampleStart(const StartCounts& counts, const model::DirectMap& map,
                                                      workload::Random random);
 

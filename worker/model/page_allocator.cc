@@ -193,6 +193,14 @@ FrameCount PageAllocator::per_cpu_frames() const {
   return frames;
 }
 
+uint64_t PageAllocator::FreeBlocksInZoneOf(FrameNumber frame, Order order) const {
+  uint64_t blocks = 0;
+  for (unsigned type = 0; type < kMigratetypes; ++type) {
+    blocks += zones_[ZoneOf(frame)].zone.FreeBlocks(order, static_cast<Migratetype>(type));
+  }
+  return blocks;
+}
+
 uint64_t PageAllocator::FreeBlocks(Order order) const {
   uint64_t blocks = 0;
   for (const ZoneState& zone : zones_) {

@@ -80,6 +80,9 @@ class PageAllocator {
   // Whether this is a frame that a zone may hold.
   bool Manages(FrameNumber frame) const { return frame < end_ && table_.IsTouched(frame); }
 
+  // Migratetype of the pageblock that holds a frame. REQUIRES: Manages(frame).
+  Migratetype PageblockType(FrameNumber frame) const { return table_.block_type(table_.IndexOf(frame)); }
+
   // Mark of the pageblock that holds a frame that was given out at some time; 0 at first.
   uint8_t PageblockMark(FrameNumber frame) { return table_.block_mark(table_.IndexOf(frame)); }
   void SetPageblockMark(FrameNumber frame, uint8_t mark) { table_.block_mark(table_.IndexOf(frame)) = mark; }
@@ -94,6 +97,8 @@ class PageAllocator {
   FrameCount managed_frames() const { return managed_; }
   // Free blocks of an order in all zones (/proc/buddyinfo).
   uint64_t FreeBlocks(Order order) const;
+  // The same in the zone that holds `frame`.
+  uint64_t FreeBlocksInZoneOf(FrameNumber frame, Order order) const;
 
   // Checks that every frame is in one place exactly. Linear in touched memory. Errors: kInternal names the place.
   absl::Status CheckInvariants() const;

@@ -1,0 +1,114 @@
+// The model left to itself from the counts of a capture's first dump: it picks every frame, and its splits are held
+// against the kernel's. DMFRAG_FREE_RUNNING_SEEDS sets the number of seeds (20 for the marks; few in an ordinary run).
+#include "worker/experiment/free_running.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/kernel/captures.h"
+#include "third_party/abseil_extras/status_matchers.h"
+#include "worker/workload/kernel_capture.h"
+#include "worker/workload/page_type_info.h"
+
+namespace dmfrag::tests {
+namespace {
+
+using experiment::FreeRunningResult;
+using experiment::Spread;
+
+constexpr uint64_t kOrdinarySeeds = 2;
+
+uint64_t Seeds() {
+  const char* text = std::getenv("DMFRAG_FREE_RUNNING_SEEDS");
+  const uint64_t seeds = text == nullptr ? 0 : std::strtoull(text, nullptr, 10);
+  return seeds == 0 ? kOrdinarySeeds : seeds;
+}
+
+struct Row {
+  std::string name;
+  int64_t level2 = 0;  // the kernel's
+  int64_t level3 = 0;
+  Spread model2;
+  Spread model3;
+
+  double error() const { return model2.mean - static_cast<double>(level2); }
+  double allowed() const { return std::max(2.0, static_cast<double>(level2) / 10); }
+  bool reached() const { return std::abs(error()) <= allowed(); }
+};
+
+// The kernel's splits between two steps.
+void Measure(const workload::KernelCapture& capture, int32_t start, Row* row) {
+  const workload::ReplayMeasured::Step* last = nullptr;
+  int64_t level2 = capture.input.start_counters.level2_splits;
+  int64_t level3 = capture.input.start_counters.level3_splits;
+  for (const auto& step : capture.measured.steps) {
+    if (!step.counters.has_value()) continue;
+    if (step.index == start) {
+      level2 = step.counters->level2_splits;
+      level3 = step.counters->level3_splits;
+    }
+    last = &step;
+  }
+  if (last == nullptr) return;
+  row->level2 = last->counters->level2_splits - level2;
+  row->level3 = last->counters->level3_splits - level3;
+}
+
+std::vector<Row> RunAll() {
+  std::vector<Row> rows;
+  const char* only = std::getenv("DMFRAG_FREE_RUNNING_ONLY");
+  for (const std::string& name : CaptureNames()) {
+    if (only != nullptr && !name.starts_with(only)) continue;
+    const std::string bytes = CaptureBytes(name);
+    const workload::KernelCapture capture = Capture(name);
+    const auto counts = workload::ReadFreeCounts(bytes);
+    EXPECT_OK(counts);
+    const workload::FreeCounts* start = experiment::StartCountsOf(capture.input, *counts);
+    if (start == nullptr) {
+      ADD_FAILURE() << name << " has no counts at its start";
+      continue;
+    }
+    std::vector<FreeRunningResult> results;
+    for (uint64_t seed = 1; seed <= Seeds(); ++seed) {
+      auto result = experiment::RunFreely(capture.input, *start, seed);
+      EXPECT_OK(result) << name;
+      if (result.ok()) results.push_back(*std::move(result));
+    }
+    Row row{.name = name, .model2 = experiment::Level2Splits(results), .model3 = experiment::Level3Splits(results)};
+    Measure(capture, start->step, &row);
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+TEST(FreeRunningTest, SplitsAreTheKernels) {
+  std::vector<Row> rows = RunAll();
+  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
+    return std::abs(a.error()) / a.allowed() > std::abs(b.error()) / b.allowed();
+  });
+  std::printf("%-26s %6s %8s %5s %5s %7s %7s   %3s %6s\n", "capture", "kernel", "mean", "least", "most", "error",
+              "of mark", "1G", "model");
+  size_t counted = 0, reached = 0;
+  double pooled_model = 0, pooled_kernel = 0;
+  for (const Row& row : rows) {
+    std::printf("%-26s %6ld %8.1f %5ld %5ld %+7.1f %6.2f%s %3ld %6.1f\n", row.name.c_str(), row.level2, row.model2.mean,
+                row.model2.least, row.model2.most, row.error(), std::abs(row.error()) / row.allowed(),
+                row.reached() ? " " : "!", row.level3, row.model3.mean);
+    if (row.name.starts_with("exhaust-") || row.level2 == 0) continue;
+    ++counted;
+    reached += row.reached() ? 1 : 0;
+    if (row.level2 < 20) continue;
+    pooled_model += row.model2.mean;
+    pooled_kernel += static_cast<double>(row.level2);
+  }
+  std::printf("reached: %zu of %zu; pooled %.1f of %.0f\n", reached, counted, pooled_model, pooled_kernel);
+}
+
+}  // namespace
+}  // namespace dmfrag::tests

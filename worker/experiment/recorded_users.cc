@@ -1,0 +1,132 @@
+#include "worker/experiment/recorded_users.h"
+
+#include <bit>
+#include <charconv>
+#include <string_view>
+#include <unordered_set>
+
+namespace dmfrag::experiment {
+namespace {
+
+using model::FrameCount;
+using model::FrameNumber;
+using model::Migratetype;
+using model::Order;
+using workload::CpaCall;
+
+bool IsLoad(std::string_view action) {
+  for (const std::string_view name : {"insmod ", "insall ", "ebpf ", "cbpf "}) {
+    if (action.starts_with(name)) return true;
+  }
+  return false;
+}
+
+// Steps whose calls are secret pages'; the expander makes those itself.
+bool IsSecret(std::string_view action) {
+  for (const std::string_view name : {"secret ", "psecret ", "pfree ", "churn ", "pchurn "}) {
+    if (action.starts_with(name)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+RecordedUsers::RecordedUsers(const workload::ReplayInput& input, FreeRunningMachine* machine) : machine_(machine) {
+  FindPagesOfLoads(input);
+}
+
+void RecordedUsers::FindPagesOfLoads(const workload::ReplayInput& input) {
+  std::unordered_set<uint64_t> known;
+  std::optional<int32_t> load;
+  for (const workload::ReplayStep& step : input.steps) {
+    if (IsSecret(step.action)) {
+      for (const CpaCall& call : step.calls) {
+        for (uint64_t i = 0; i < call.count; ++i) known.insert(call.Single(i).first.raw());
+      }
+      continue;
+    }
+    const std::optional<int32_t> before = load;
+    if (IsLoad(step.action)) load = step.index;
+    for (const CpaCall& call : step.calls) {
+      for (uint64_t i = 0; i < call.count && call.pages_each == FrameCount(1); ++i) {
+        const FrameNumber frame = call.Single(i).first;
+        if (call.op == CpaCall::Op::kSetDirectMapDefault) {
+          known.erase(frame.raw());
+        } else if (known.insert(frame.raw()).second && call.op == CpaCall::Op::kSetDirectMapInvalid &&
+                   before.has_value() && before == load) {
+          more_pages_of_load_[*before].push_back(frame);
+        }
+      }
+    }
+  }
+}
+
+const RecordedUsers::Block* RecordedUsers::Find(FrameNumber frame, FrameNumber* first) const {
+  auto next = blocks_.upper_bound(frame.raw());
+  if (next == blocks_.begin()) return nullptr;
+  --next;
+  if (frame.raw() >= next->first + next->second.frames) return nullptr;
+  *first = FrameNumber(next->first);
+  return &next->second;
+}
+
+const RecordedUsers::Block* RecordedUsers::BlockOf(FrameNumber first, uint64_t frames) {
+  FrameNumber start;
+  if (const Block* block = Find(first, &start); block != nullptr) return block;
+  const Order order(static_cast<unsigned>(std::bit_width(frames - 1)));
+  if (order > model::kMaxOrder) return nullptr;
+  const auto page = machine_->Allocate(order, Migratetype::kUnmovable, /*cpu=*/0);
+  if (!page.has_value()) return nullptr;
+  return &(blocks_[first.raw()] = {*page, order.frames().raw()});
+}
+
+void RecordedUsers::ApplyOnPages(const CpaCall& recorded) {
+  for (uint64_t i = 0; i < recorded.count; ++i) {
+    CpaCall call = recorded.Single(i);
+    const Block* block = BlockOf(call.first, call.pages_each.raw());
+    if (block == nullptr) continue;
+    FrameNumber first;
+    Find(call.first, &first);
+    const FrameCount offset = call.first - first;
+    call.first = machine_->FrameOf(block->page) + offset;
+    machine_->Change(call);
+    if (call.op != CpaCall::Op::kSetDirectMapDefault || call.pages_each.raw() != block->frames) continue;
+    machine_->Free(block->page, /*cpu=*/0);
+    blocks_.erase(first.raw());
+  }
+}
+
+// dmalloc ORDER; then dmat and dmpage on pages of that block, and dmabs on a frame that the script names.
+bool RecordedUsers::ApplyOnTestBlock(const workload::ReplayStep& step) {
+  const std::string_view action = step.action;
+  if (action.starts_with("dmalloc ")) {
+    unsigned order = 0;
+    std::from_chars(action.data() + 8, action.data() + action.size(), order);
+    if (order > model::kMaxOrder.raw()) return false;
+    test_block_ = machine_->Allocate(Order(order), Migratetype::kUnmovable, /*cpu=*/0);
+    return true;
+  }
+  const bool on_block = action.starts_with("dmat ") || action.starts_with("dmpage ");
+  if (!on_block && !action.starts_with("dmabs ")) return false;
+  for (const CpaCall& recorded : step.calls) {
+    CpaCall call = recorded;
+    if (on_block && test_block_.has_value()) {
+      const FrameCount block = machine_->OrderOf(*test_block_).frames();
+      call.first = machine_->FrameOf(*test_block_) + (recorded.first - recorded.first.AlignedDown(block));
+    }
+    machine_->Change(call);
+  }
+  return true;
+}
+
+bool RecordedUsers::Apply(const workload::ReplayStep& step) {
+  if (ApplyOnTestBlock(step)) return true;
+  if (IsSecret(step.action)) return false;
+  if (const auto pages = more_pages_of_load_.find(step.index); pages != more_pages_of_load_.end()) {
+    for (FrameNumber frame : pages->second) BlockOf(frame, 1);
+  }
+  for (const CpaCall& call : step.calls) ApplyOnPages(call);
+  return !step.calls.empty();
+}
+
+}  // namespace dmfrag::experiment
