@@ -34,6 +34,9 @@ constexpr uint64_t kUnmovablePerCpuFollowingLoad = 1225;
 constexpr uint64_t kMovablePerCpu = 1850;
 constexpr uint64_t kReclaimablePerCpuFixedHigh = 23;
 constexpr uint64_t kReclaimablePerCpuFollowingLoad = 475;
+// Guess, fitted on nodes-61-8G-s328 and numa-61-4G-s314: with several processors, small free unmovable blocks lie in
+// this many pageblocks for each.
+constexpr uint64_t kBlocksWithRemaindersPerCpu = 4;
 // Guess: boots of other machines differ from those by up to a fifth.
 constexpr uint64_t kPerCpuSpreadPercent = 20;
 // Guess: the highest blocks of 4 MiB were in use early (the initial ramdisk, per-CPU areas), so free ones end below.
@@ -83,8 +86,9 @@ std::set<uint64_t> SplitBlocks(const model::DirectMap& map) {
 // Draws the state of one zone. Blocks are numbers of pageblocks.
 class ZoneSampler {
  public:
-  ZoneSampler(const model::MemoryMap& memory, FrameRange bounds, const std::set<uint64_t>& split, Random* random)
-      : bounds_(bounds), random_(random), taken_(bounds.count().raw(), true) {
+  ZoneSampler(const model::MemoryMap& memory, FrameRange bounds, const std::set<uint64_t>& split, uint32_t cpus,
+              Random* random)
+      : cpus_(cpus), bounds_(bounds), random_(random), taken_(bounds.count().raw(), true) {
     for (const FrameRange& range : memory.ranges())
       AddMemory({std::max(range.first, bounds.first), std::min(range.end, bounds.end)});
     for (uint64_t block : blocks_) {
@@ -235,15 +239,38 @@ class ZoneSampler {
     }
   }
 
-  // In the frontier's block lies what expand() leaves: one block of each order below, at its own size's offset.
+  // In the frontier's block lies what expand() leaves: one block of each order below, at its own size's offset. Others
+  // follow in the blocks below it, each in the first place from the end.
   void PlaceRemainders(const std::array<uint64_t, kOrders>& counts) {
     if (!frontier_.has_value()) return;
     for (unsigned order = model::kPageblockOrder.raw(); order-- > 0;) {
       if (counts[order] == 0) continue;
       const FrameNumber first = FrameNumber(*frontier_ * kFramesPer2M.raw()) + Order(order).frames();
-      if (!TryTake(first, Order(order))) continue;
-      AddFree(first, Order(order), Migratetype::kUnmovable);
+      if (TryTake(first, Order(order))) AddFree(first, Order(order), Migratetype::kUnmovable);
     }
+    for (unsigned order = model::kPageblockOrder.raw(); order-- > 0;) {
+      while (lists_[order][0].size() < counts[order]) {
+        const std::optional<FrameNumber> first = TakeBelowFrontier(Order(order));
+        if (!first.has_value()) break;
+        AddFree(*first, Order(order), Migratetype::kUnmovable);
+      }
+    }
+  }
+
+  // Blocks that are free next to each other would have been joined, so every second place is left out.
+  // With several processors they are spread over more blocks.
+  std::optional<FrameNumber> TakeBelowFrontier(Order order) {
+    const uint64_t skipped = cpus_ == 1 ? 0 : random_->Below(cpus_ * kBlocksWithRemaindersPerCpu);
+    for (auto block = run_.rbegin() + static_cast<int64_t>(std::min<uint64_t>(skipped, run_.size()));
+         block != run_.rend(); ++block) {
+      if (*block > *frontier_) continue;
+      const uint64_t step = 2 * order.frames().raw();
+      for (uint64_t end = kFramesPer2M.raw(); end >= step; end -= step) {
+        const FrameNumber first(*block * kFramesPer2M.raw() + end - step);
+        if (IsFree(first, Order(order.raw() + 1)) && TryTake(first, order)) return first;
+      }
+    }
+    return std::nullopt;
   }
 
   void PlaceRest(Migratetype type, const std::array<uint64_t, kOrders>& counts) {
@@ -273,6 +300,7 @@ class ZoneSampler {
     return std::nullopt;
   }
 
+  uint32_t cpus_;
   FrameRange bounds_;
   Random* random_;
   std::vector<bool> taken_;
@@ -338,7 +366,7 @@ absl::StatusOr<model::AllocatorSnapshot> SampleStart(const StartCounts& counts, 
   const std::set<uint64_t> split = SplitBlocks(map);
   for (size_t i = 0; i < state.zones.size(); ++i) {
     ZoneSnapshot& zone = state.zones[i];
-    ZoneSampler sampler(counts.memory, zone.bounds, split, &random);
+    ZoneSampler sampler(counts.memory, zone.bounds, split, counts.cpus, &random);
     sampler.Sample(Join(counts.zones, ZoneName(zone.bounds.first)));
     for (model::PerCpuSnapshot& lists : zone.per_cpu) lists.lists.clear();
     if (i + 1 == state.zones.size()) SamplePerCpu(counts.rules, &sampler, &random, &zone);
