@@ -45,7 +45,7 @@ absl::StatusOr<FreeRunningResult> RunFreely(const workload::ReplayInput& input, 
   ASSIGN_OR_RETURN(const std::unique_ptr<FreeRunningMachine> machine,
                    FreeRunningMachine::Create(input, start, random.Derive("start")));
   StepExpander expander(machine.get(), input.cpus, random.Derive("steps"));
-  RecordedUsers users(input, machine.get());
+  RecordedUsers users(input, machine.get(), random.Derive("loads"));
   const workload::KernelCounters before = machine->counters();
   FreeRunningResult result;
   for (const workload::ReplayStep& step : input.steps) {

@@ -31,7 +31,8 @@ bool IsSecret(std::string_view action) {
 
 }  // namespace
 
-RecordedUsers::RecordedUsers(const workload::ReplayInput& input, FreeRunningMachine* machine) : machine_(machine) {
+RecordedUsers::RecordedUsers(const workload::ReplayInput& input, FreeRunningMachine* machine, workload::Random random)
+    : machine_(machine), traffic_(machine, input.release, random) {
   FindPagesOfLoads(input);
 }
 
@@ -75,6 +76,10 @@ const RecordedUsers::Block* RecordedUsers::BlockOf(FrameNumber first, uint64_t f
   if (const Block* block = Find(first, &start); block != nullptr) return block;
   const Order order(static_cast<unsigned>(std::bit_width(frames - 1)));
   if (order > model::kMaxOrder) return nullptr;
+  if (loading_ && order == Order(0)) {
+    if (part_left_ == 0) part_left_ = traffic_.NextPart();
+    --part_left_;
+  }
   const auto page = machine_->Allocate(order, Migratetype::kUnmovable, /*cpu=*/0);
   if (!page.has_value()) return nullptr;
   return &(blocks_[first.raw()] = {*page, order.frames().raw()});
@@ -92,6 +97,7 @@ void RecordedUsers::ApplyOnPages(const CpaCall& recorded) {
     machine_->Change(call);
     if (call.op != CpaCall::Op::kSetDirectMapDefault || call.pages_each.raw() != block->frames) continue;
     machine_->Free(block->page, /*cpu=*/0);
+    traffic_.ModulePagesFreed(1);
     blocks_.erase(first.raw());
   }
 }
@@ -119,14 +125,34 @@ bool RecordedUsers::ApplyOnTestBlock(const workload::ReplayStep& step) {
   return true;
 }
 
+uint64_t RecordedUsers::NewPages(const workload::ReplayStep& step) const {
+  std::unordered_set<uint64_t> pages;
+  FrameNumber first;
+  const auto add = [&](FrameNumber frame) {
+    if (Find(frame, &first) == nullptr) pages.insert(frame.raw());
+  };
+  if (const auto more = more_pages_of_load_.find(step.index); more != more_pages_of_load_.end()) {
+    for (FrameNumber frame : more->second) add(frame);
+  }
+  for (const CpaCall& call : step.calls) {
+    for (uint64_t i = 0; i < call.count && call.pages_each == FrameCount(1); ++i) add(call.Single(i).first);
+  }
+  return pages.size();
+}
+
 bool RecordedUsers::Apply(const workload::ReplayStep& step) {
   if (ApplyOnTestBlock(step)) return true;
   if (IsSecret(step.action)) return false;
+  const bool freed = traffic_.FreePrograms(step.action);
+  loading_ = LoadTraffic::IsLoad(step.action);
+  if (loading_) traffic_.Begin(step.action, NewPages(step));
+  part_left_ = 0;
   if (const auto pages = more_pages_of_load_.find(step.index); pages != more_pages_of_load_.end()) {
     for (FrameNumber frame : pages->second) BlockOf(frame, 1);
   }
   for (const CpaCall& call : step.calls) ApplyOnPages(call);
-  return !step.calls.empty();
+  if (loading_) traffic_.End();
+  return !step.calls.empty() || freed || loading_;
 }
 
 }  // namespace dmfrag::experiment

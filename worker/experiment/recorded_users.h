@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "worker/experiment/free_running_machine.h"
+#include "worker/experiment/load_traffic.h"
+#include "worker/workload/random.h"
 #include "worker/workload/replay_input.h"
 
 namespace dmfrag::experiment {
@@ -16,14 +18,14 @@ namespace dmfrag::experiment {
 // they asked for is taken from the record, which frame they get is not: each frame of the kernel's that turns up is a
 // page that the machine gives out, and calls on the kernel's frame mean that page from then on. A page that is set
 // invalid and default again is freed. Frames that turn up for the first time when they are set invalid belong to the
-// last load before (a module's data). Pages of which no call speaks are missing.
+// last load before (a module's data). Pages of which no call speaks are LoadTraffic's.
 // Thread-compatible.
 class RecordedUsers {
  public:
   // Borrows both, which must outlive it.
-  RecordedUsers(const workload::ReplayInput& input, FreeRunningMachine* machine);
+  RecordedUsers(const workload::ReplayInput& input, FreeRunningMachine* machine, workload::Random random);
 
-  // Carries out the calls of a step that the expander did not. False: it has none.
+  // Carries out the calls of a step that the expander did not. False: it has none, and loads or frees nothing.
   bool Apply(const workload::ReplayStep& step);
 
  private:
@@ -40,8 +42,14 @@ class RecordedUsers {
   const Block* Find(model::FrameNumber frame, model::FrameNumber* first) const;
   bool ApplyOnTestBlock(const workload::ReplayStep& step);
 
+  // Pages that the step's calls speak of for the first time.
+  uint64_t NewPages(const workload::ReplayStep& step) const;
+
   FreeRunningMachine* machine_;
-  std::map<uint64_t, Block> blocks_;                                                 // by the kernel's first frame
+  LoadTraffic traffic_;
+  bool loading_ = false;
+  uint64_t part_left_ = 0;            // pages of a load before its next other requests
+  std::map<uint64_t, Block> blocks_;  // by the kernel's first frame
   std::unordered_map<int32_t, std::vector<model::FrameNumber>> more_pages_of_load_;  // by step
   std::optional<PageId> test_block_;
 };
