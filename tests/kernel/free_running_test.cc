@@ -1,5 +1,6 @@
 // The model left to itself from the counts of a capture's first dump: it picks every frame, and its splits are held
-// against the kernel's. DMFRAG_FREE_RUNNING_SEEDS sets the number of seeds (20 for the marks; few in an ordinary run).
+// against the kernel's. DMFRAG_FREE_RUNNING_SEEDS sets the number of seeds (20 for the marks; few in an ordinary run);
+// DMFRAG_FREE_RUNNING_ONLY the first letters of captures to be run alone, step by step.
 #include "worker/experiment/free_running.h"
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -60,6 +62,26 @@ void Measure(const workload::KernelCapture& capture, int32_t start, Row* row) {
   row->level3 = last->counters->level3_splits - level3;
 }
 
+// The steps that split anything, one line each.
+void PrintSteps(const workload::KernelCapture& capture, const FreeRunningResult& result) {
+  std::map<int32_t, int64_t> kernel;
+  for (const auto& step : capture.measured.steps) {
+    if (step.counters.has_value()) kernel[step.index] = step.counters->level2_splits;
+  }
+  int64_t before = 0;
+  int64_t kernel_before = capture.input.start_counters.level2_splits;
+  for (const experiment::FreeRunningStep& step : result.steps) {
+    const auto measured = kernel.find(step.index);
+    const int64_t kernel_now = measured == kernel.end() ? kernel_before : measured->second;
+    if (step.level2_splits != before || kernel_now != kernel_before) {
+      std::printf("  %3d %-30.30s model %3ld kernel %3ld\n", step.index, step.action.c_str(),
+                  step.level2_splits - before, kernel_now - kernel_before);
+    }
+    before = step.level2_splits;
+    kernel_before = kernel_now;
+  }
+}
+
 std::vector<Row> RunAll() {
   std::vector<Row> rows;
   const char* only = std::getenv("DMFRAG_FREE_RUNNING_ONLY");
@@ -80,6 +102,7 @@ std::vector<Row> RunAll() {
       EXPECT_OK(result) << name;
       if (result.ok()) results.push_back(*std::move(result));
     }
+    if (only != nullptr && !results.empty()) PrintSteps(capture, results.front());
     Row row{.name = name, .model2 = experiment::Level2Splits(results), .model3 = experiment::Level3Splits(results)};
     Measure(capture, start->step, &row);
     rows.push_back(row);

@@ -63,6 +63,7 @@ void LoadTraffic::Begin(std::string_view action, uint64_t recorded_pages) {
 }
 
 uint64_t LoadTraffic::NextPart() {
+  cpu_ = cpus_ == 1 ? 0 : static_cast<uint32_t>(random_.Below(cpus_));
   if (programs_) {
     // Packs fill up at even distances.
     LoadPrograms(programs_left_ / (packs_left_ + 1));
@@ -86,7 +87,7 @@ void LoadTraffic::LoadModule() {
   const uint64_t percent = release_ >= KernelRelease::k6_16 ? kSlabPercentFrom616 : kSlabPercent;
   for (uint64_t pages = module_pages_ * percent / 100; pages >= kSlabOrder.frames().raw();
        pages -= kSlabOrder.frames().raw()) {
-    const auto slab = sink_->Allocate(kSlabOrder, Migratetype::kUnmovable, /*cpu=*/0);
+    const auto slab = sink_->Allocate(kSlabOrder, Migratetype::kUnmovable, cpu_);
     if (slab.has_value()) module_slabs_.push_back(*slab);
   }
   live_module_pages_ += module_pages_;
@@ -98,7 +99,7 @@ void LoadTraffic::ModulePagesFreed(uint64_t pages) {
   uint64_t slabs = module_slabs_.size() * pages / live_module_pages_;
   live_module_pages_ -= pages;
   for (; slabs > 0; --slabs) {
-    sink_->Free(module_slabs_.back(), /*cpu=*/0);
+    sink_->Free(module_slabs_.back(), cpu_);
     module_slabs_.pop_back();
   }
 }
@@ -132,7 +133,7 @@ bool LoadTraffic::FreePrograms(std::string_view action) {
 std::vector<PageId> LoadTraffic::AllocatePages(uint64_t count) {
   std::vector<PageId> pages;
   for (uint64_t i = 0; i < count; ++i) {
-    const auto page = sink_->Allocate(Order(0), Migratetype::kUnmovable, /*cpu=*/0);
+    const auto page = sink_->Allocate(Order(0), Migratetype::kUnmovable, cpu_);
     if (!page.has_value()) break;
     pages.push_back(*page);
   }
@@ -140,7 +141,7 @@ std::vector<PageId> LoadTraffic::AllocatePages(uint64_t count) {
 }
 
 void LoadTraffic::FreePages(std::vector<PageId>* pages) {
-  for (PageId page : *pages) sink_->Free(page, /*cpu=*/0);
+  for (PageId page : *pages) sink_->Free(page, cpu_);
   pages->clear();
 }
 

@@ -19,8 +19,8 @@ namespace dmfrag::experiment {
 class LoadTraffic {
  public:
   // Borrows `sink`, which must outlive it.
-  LoadTraffic(RequestSink* sink, model::KernelRelease release, workload::Random random)
-      : sink_(sink), release_(release), random_(random) {}
+  LoadTraffic(RequestSink* sink, model::KernelRelease release, uint32_t cpus, workload::Random random)
+      : sink_(sink), release_(release), cpus_(cpus), random_(random) {}
 
   // insmod, insall, ebpf.
   static bool IsLoad(std::string_view action);
@@ -29,6 +29,8 @@ class LoadTraffic {
   void Begin(std::string_view action, uint64_t recorded_pages);
   // Makes the requests that come before the next recorded pages; returns how many pages those are, 1 at least.
   uint64_t NextPart();
+  // Processor that the part in work runs on. A load sleeps between modules, and wakes up on any.
+  uint32_t cpu() const { return cpu_; }
   void End();
 
   // Recorded pages of modules were freed, and what belonged to them is.
@@ -48,6 +50,8 @@ class LoadTraffic {
 
   RequestSink* sink_;
   model::KernelRelease release_;
+  uint32_t cpus_;
+  uint32_t cpu_ = 0;
   workload::Random random_;
   bool programs_ = false;
   // Of the load in work.

@@ -32,7 +32,7 @@ bool IsSecret(std::string_view action) {
 }  // namespace
 
 RecordedUsers::RecordedUsers(const workload::ReplayInput& input, FreeRunningMachine* machine, workload::Random random)
-    : machine_(machine), traffic_(machine, input.release, random) {
+    : machine_(machine), traffic_(machine, input.release, input.cpus, random) {
   FindPagesOfLoads(input);
 }
 
@@ -80,7 +80,7 @@ const RecordedUsers::Block* RecordedUsers::BlockOf(FrameNumber first, uint64_t f
     if (part_left_ == 0) part_left_ = traffic_.NextPart();
     --part_left_;
   }
-  const auto page = machine_->Allocate(order, Migratetype::kUnmovable, /*cpu=*/0);
+  const auto page = machine_->Allocate(order, Migratetype::kUnmovable, traffic_.cpu());
   if (!page.has_value()) return nullptr;
   return &(blocks_[first.raw()] = {*page, order.frames().raw()});
 }
@@ -96,7 +96,7 @@ void RecordedUsers::ApplyOnPages(const CpaCall& recorded) {
     call.first = machine_->FrameOf(block->page) + offset;
     machine_->Change(call);
     if (call.op != CpaCall::Op::kSetDirectMapDefault || call.pages_each.raw() != block->frames) continue;
-    machine_->Free(block->page, /*cpu=*/0);
+    machine_->Free(block->page, traffic_.cpu());
     traffic_.ModulePagesFreed(1);
     blocks_.erase(first.raw());
   }
