@@ -25,6 +25,7 @@ PerCpuLists::PerCpuLists(FrameTable* table, Zone* zone, FrameCount managed, Fram
     : table_(table),
       zone_(zone),
       high_follows_load_(rules.pcp_high_follows_load),
+      lists_follow_blocks_(rules.lists_follow_blocks),
       batch_(std::max<uint64_t>(1, BatchOf(managed))),
       high_min_(std::max(low.raw() / cpus, 4 * batch_)),
       high_max_(std::max(managed.raw() / kMinPercpuPagelistHighFraction / cpus, 4 * batch_)),
@@ -144,7 +145,11 @@ void PerCpuLists::FreeToZone(uint64_t frames, size_t first_list) {
       table_->record(block).state = FrameState::kNone;
       count_ -= order.frames().raw();
       left -= std::min(left, order.frames().raw());
-      zone_->Insert(block, order);
+      if (lists_follow_blocks_) {
+        zone_->Insert(block, order);
+      } else {
+        zone_->Insert(block, order, table_->record(block).type);
+      }
     }
   }
 }

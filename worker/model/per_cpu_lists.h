@@ -82,6 +82,7 @@ class PerCpuLists {
   FrameTable* table_;
   Zone* zone_;
   bool high_follows_load_;
+  bool lists_follow_blocks_;
   uint64_t batch_;
   uint64_t high_min_;
   uint64_t high_max_;
