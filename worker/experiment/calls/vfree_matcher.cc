@@ -1,0 +1,117 @@
+#include "worker/experiment/calls/vfree_matcher.h"
+
+#include <algorithm>
+#include <iterator>
+#include <span>
+#include <utility>
+#include <variant>
+
+#include "worker/experiment/calls/recorded_calls.h"
+#include "worker/workload/calls/execmem_calls.h"
+#include "worker/workload/calls/set_memory.h"
+
+namespace dmfrag::experiment {
+namespace {
+
+using model::FrameNumber;
+using workload::CpaCall;
+using workload::DirectMapCall;
+
+bool IsInvalidOf(const DirectMapCall& recorded, FrameNumber frame, model::KernelRelease release) {
+  return IsRecordOf(recorded, std::get<DirectMapCall>(workload::SetDirectMapInvalid(frame, release)));
+}
+
+bool IsDefaultOf(const DirectMapCall& recorded, FrameNumber frame) {
+  return IsRecordOf(recorded, std::get<DirectMapCall>(workload::SetDirectMapDefault(frame)));
+}
+
+}  // namespace
+
+void VfreeMatcher::Know(VmallocArea area) {
+  const size_t number = areas_.size();
+  for (size_t i = 0; i < area.frames.size(); ++i) places_[area.frames[i].raw()] = {.area = number, .index = i};
+  areas_.push_back(std::move(area));
+}
+
+void VfreeMatcher::Take(int32_t step, CallUser user, const DirectMapCall& recorded, CallTally& tally) {
+  if (recorded.op == CpaCall::Op::kSetDirectMapInvalid) {
+    TakeInvalid(step, user, recorded, tally);
+  } else {
+    TakeDefault(step, user, recorded, tally);
+  }
+}
+
+bool VfreeMatcher::BeginKnown(int32_t step, FrameNumber frame) {
+  const auto place = places_.find(frame.raw());
+  if (place == places_.end()) return false;
+  VmallocArea& area = areas_[place->second.area];
+  const size_t first = place->second.index;
+  if (area.block || (first > 0 && !area.divisible)) return false;
+  Free free{.step = step, .user = area.user, .frames = {}, .open_end = area.open_end};
+  free.frames.assign(area.frames.begin() + static_cast<ptrdiff_t>(first), area.frames.end());
+  area.frames.resize(first);
+  if (first == 0) free.frames.insert(free.frames.end(), area.tail.begin(), area.tail.end());
+  for (const FrameNumber freed : free.frames) places_.erase(freed.raw());
+  frees_.push_back(std::move(free));
+  return true;
+}
+
+void VfreeMatcher::TakeInvalid(int32_t step, CallUser user, const DirectMapCall& recorded, CallTally& tally) {
+  const FrameNumber frame = recorded.request.range.first;
+  const auto is_next = [&](const Free& free) {
+    return free.put_back == 0 && free.invalid < free.frames.size() &&
+           IsInvalidOf(recorded, free.frames[free.invalid], release_);
+  };
+  auto free = std::find_if(frees_.begin(), frees_.end(), is_next);
+  if (free == frees_.end() && BeginKnown(step, frame)) free = std::prev(frees_.end());
+  if (free != frees_.end() && is_next(*free)) {
+    ++free->invalid;
+    free->step = step;
+    tally.Equal(step, free->user);
+    return;
+  }
+  // Of no known area: the next page of one whose end is open, or the first of a new one.
+  const auto grows = [](const Free& open) {
+    return open.open_end && open.put_back == 0 && open.invalid == open.frames.size();
+  };
+  const auto open = std::find_if(frees_.rbegin(), frees_.rend(), grows);
+  if (open == frees_.rend()) frees_.push_back({.step = step, .user = user, .frames = {}, .open_end = true});
+  Free& grown = open == frees_.rend() ? frees_.back() : *open;
+  grown.frames.push_back(frame);
+  ++grown.invalid;
+  grown.step = step;
+  tally.Learned(step, grown.user);
+}
+
+void VfreeMatcher::TakeDefault(int32_t step, CallUser user, const DirectMapCall& recorded, CallTally& tally) {
+  const model::FrameRange range = recorded.request.range;
+  if (range.count() > model::kFramesPer4K) {
+    const auto place = places_.find(range.first.raw());
+    const bool known = place != places_.end() && areas_[place->second.area].block &&
+                       IsRecordOf(recorded, std::get<DirectMapCall>(workload::ExecmemClean(
+                                                {range.first, range.first + model::kFramesPer2M}).front()));
+    known ? tally.Equal(step, areas_[place->second.area].user) : tally.Learned(step, user);
+    return;
+  }
+  const auto is_next = [&](const Free& free) {
+    return free.invalid == free.frames.size() && free.put_back < free.frames.size() &&
+           IsDefaultOf(recorded, free.frames[free.put_back]);
+  };
+  const auto free = std::find_if(frees_.begin(), frees_.end(), is_next);
+  if (free == frees_.end()) {
+    tally.NotGenerated(step, user);
+    return;
+  }
+  tally.Equal(step, free->user);
+  free->step = step;
+  if (++free->put_back == free->frames.size()) frees_.erase(free);
+}
+
+void VfreeMatcher::End(CallTally& tally) {
+  for (const Free& free : frees_) {
+    const size_t left = 2 * free.frames.size() - free.invalid - free.put_back;
+    tally.NotRecorded(free.step, free.user, static_cast<int64_t>(left));
+  }
+}
+
+}  // namespace dmfrag::experiment
