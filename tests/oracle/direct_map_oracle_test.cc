@@ -89,7 +89,8 @@ void RunProgram(uint64_t seed, int requests, bool scarce_tables) {
   ReferenceDirectMap reference(map);
   model::DirectMapCounters counters = model::DirectMapCounters::Of(map);
   SuppliedTables tables;
-  model::AttributeChanger changer(&map, &counters, &tables, model::TlbFlushes(2));
+  model::AttributeChanger changer(&map, &counters, &tables, model::TlbFlushes(2),
+                                  model::CpaRules::Of(model::KernelRelease::k6_16));
   model::EventCounters events;
   std::string program;
   for (int i = 0; i < requests && !::testing::Test::HasFailure(); ++i) {

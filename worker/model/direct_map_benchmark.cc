@@ -28,7 +28,7 @@ void BM_ScatteredPages(benchmark::State& state) {
   DirectMap map = DirectMap::Boot(memory, {}, EntryFlags::PageKernel());
   DirectMapCounters counters = DirectMapCounters::Of(map);
   EndlessTables tables;
-  AttributeChanger changer(&map, &counters, &tables, TlbFlushes(4));
+  AttributeChanger changer(&map, &counters, &tables, TlbFlushes(4), {});
   EventCounters events;
   uint64_t step = 0;
   for (auto _ : state) {
@@ -52,7 +52,7 @@ void BM_WholeBlocks(benchmark::State& state) {
   DirectMap map = DirectMap::Boot(memory, {}, EntryFlags::PageKernel());
   DirectMapCounters counters = DirectMapCounters::Of(map);
   EndlessTables tables;
-  AttributeChanger changer(&map, &counters, &tables, TlbFlushes(4));
+  AttributeChanger changer(&map, &counters, &tables, TlbFlushes(4), {});
   EventCounters events;
   uint64_t block = 0;
   for (auto _ : state) {
