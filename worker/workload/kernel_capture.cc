@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/workload/capture_operations.h"
 #include "worker/workload/xz.h"
 
 namespace dmfrag::workload {
@@ -318,12 +319,14 @@ absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
                                  .start_runs = {},
                                  .start_counters = {},
                                  .steps = {},
+                                 .operations = {},
                                  .limitation = {}},
                        .measured = {}};
   ASSIGN_OR_RETURN(result.input.release, ParseRelease(result.input.kernel));
   result.input.mapping.gbpages = capture.at("using_gb_pages").get<bool>();
   result.input.mapping.pse = capture.at("cpu_flags").at("pse").get<bool>();
   RETURN_IF_ERROR(ParseSteps(capture, result));
+  ASSIGN_OR_RETURN(result.input.operations, ParseOperations(capture));
   return result;
 }
 

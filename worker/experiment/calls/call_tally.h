@@ -27,7 +27,8 @@ struct CallComparison {
   CallUser user = CallUser::kOther;
   int64_t recorded = 0;
   int64_t generated = 0;
-  // Generated before the recorded call was looked at, and equal to it in function, range, masks, and place in the order.
+  // Generated before the recorded call was looked at, and equal to it in function, range, masks, and place in the
+  // order.
   int64_t equal = 0;
   // Generated with the right function and masks at this place, but for frames that this call is the first to tell: a
   // capture does not say which frames vmalloc gave to an area.

@@ -39,8 +39,8 @@ void SecretmemMatcher::Expect(const SecretOperation& operation, Sequence& sequen
     const std::optional<model::FrameNumber>& frame = area->second[page];
     Expected expected{.call = {}, .area = operation.area, .page = page};
     if (frame.has_value()) {
-      expected.call = ChangeIn(touch ? workload::SecretmemFault(*frame, release_)
-                                     : workload::SecretmemFree(std::span(&*frame, 1)));
+      expected.call =
+          ChangeIn(touch ? workload::SecretmemFault(*frame, release_) : workload::SecretmemFree(std::span(&*frame, 1)));
     } else if (!touch) {
       continue;
     }

@@ -11,13 +11,13 @@
 #include "worker/model/kernel_release.h"
 #include "worker/model/units.h"
 #include "worker/workload/calls/user_call.h"
-#include "worker/workload/capture_operations.h"
+#include "worker/workload/step_operations.h"
 
 namespace dmfrag::experiment {
 
 // The calls of memfd_secret areas, generated from which frames were touched, and from which areas were freed: one
-// sequence for all areas of a step, or one for each if threads touched them at the same time. Frames that a capture does
-// not know are learned from the call in their place. Thread-compatible.
+// sequence for all areas of a step, or one for each if threads touched them at the same time. Frames that a capture
+// does not know are learned from the call in their place. Thread-compatible.
 class SecretmemMatcher {
  public:
   explicit SecretmemMatcher(model::KernelRelease release) : release_(release) {}

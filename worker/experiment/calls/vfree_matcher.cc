@@ -87,10 +87,15 @@ void VfreeMatcher::TakeDefault(int32_t step, CallUser user, const DirectMapCall&
   const model::FrameRange range = recorded.request.range;
   if (range.count() > model::kFramesPer4K) {
     const auto place = places_.find(range.first.raw());
-    const bool known = place != places_.end() && areas_[place->second.area].block &&
-                       IsRecordOf(recorded, std::get<DirectMapCall>(workload::ExecmemClean(
-                                                {range.first, range.first + model::kFramesPer2M}).front()));
-    known ? tally.Equal(step, areas_[place->second.area].user) : tally.Learned(step, user);
+    const bool known =
+        place != places_.end() && areas_[place->second.area].block &&
+        IsRecordOf(recorded, std::get<DirectMapCall>(
+                                 workload::ExecmemClean({range.first, range.first + model::kFramesPer2M}).front()));
+    if (known) {
+      tally.Equal(step, areas_[place->second.area].user);
+    } else {
+      tally.Learned(step, user);
+    }
     return;
   }
   const auto is_next = [&](const Free& free) {

@@ -28,9 +28,9 @@ struct VmallocArea {
   bool block = false;
 };
 
-// The calls of frees with permission reset (vfree, execmem_cache_clean). When which area is freed is read from its first
-// call; what follows is generated. Areas that are not known are learned from the first half of their calls, and tested
-// on the second. Thread-compatible.
+// The calls of frees with permission reset (vfree, execmem_cache_clean). When which area is freed is read from its
+// first call; what follows is generated. Areas that are not known are learned from the first half of their calls, and
+// tested on the second. Thread-compatible.
 class VfreeMatcher {
  public:
   explicit VfreeMatcher(model::KernelRelease release) : release_(release) {}
@@ -53,8 +53,8 @@ class VfreeMatcher {
     CallUser user = CallUser::kOther;
     std::vector<model::FrameNumber> frames;
     bool open_end = false;
-    size_t invalid = 0;      // calls so far of the first half
-    size_t put_back = 0;     // of the second
+    size_t invalid = 0;   // calls so far of the first half
+    size_t put_back = 0;  // of the second
   };
 
   void TakeInvalid(int32_t step, CallUser user, const workload::DirectMapCall& recorded, CallTally& tally);

@@ -14,8 +14,8 @@ namespace dmfrag::workload {
 
 enum class ArrayMemoryType { kUncachedMinus, kWriteCombining, kWriteBack };
 
-// set_pages_array_uc, _wc, _wb (every release; arch/x86/mm/pat/set_memory.c _set_pages_array): `frames` page by page, so
-// that even 512 neighbours leave no 2M entry; one flush a pass, and two passes for write combining (UC- first). Each
+// set_pages_array_uc, _wc, _wb (every release; arch/x86/mm/pat/set_memory.c _set_pages_array): `frames` page by page,
+// so that even 512 neighbours leave no 2M entry; one flush a pass, and two passes for write combining (UC- first). Each
 // run of neighbours is one call here with `array` set; the flush of the pass follows the last.
 UserCalls SetPagesArray(std::span<const model::FrameNumber> frames, ArrayMemoryType type);
 

@@ -48,8 +48,9 @@ UserCalls ModuleProtect(const ModuleLayout& layout, KernelRelease release) {
   using Function = SetMemoryFunction;
   UserCalls calls;
   if (release < KernelRelease::k6_12) {
-    Append(SetMemoryOf(Function::kRo, layout, {Kind::kText, Kind::kRodata, Kind::kInitText, Kind::kInitRodata}, release),
-           calls);
+    Append(
+        SetMemoryOf(Function::kRo, layout, {Kind::kText, Kind::kRodata, Kind::kInitText, Kind::kInitRodata}, release),
+        calls);
     Append(SetMemoryOf(Function::kNx, layout,
                        {Kind::kRodata, Kind::kRoAfterInit, Kind::kData, Kind::kInitRodata, Kind::kInitData}, release),
            calls);

@@ -84,7 +84,8 @@ std::optional<SetMemoryFunction> SetMemoryFunctionNamed(std::string_view name) {
        {"set_memory_wb", Function::kWb},
        {"set_memory_global", Function::kGlobal},
        {"set_memory_nonglobal", Function::kNonglobal}}};
-  const auto* found = std::find_if(kNames.begin(), kNames.end(), [&](const auto& known) { return known.first == name; });
+  const auto* found =
+      std::find_if(kNames.begin(), kNames.end(), [&](const auto& known) { return known.first == name; });
   return found == kNames.end() ? std::nullopt : std::optional(found->second);
 }
 

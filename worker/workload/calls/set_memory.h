@@ -45,8 +45,8 @@ struct AttributeChange {
 // What the function asks of CPA, in order: one change, but two for set_memory_wc (to UC- first), and two for
 // set_memory_rox on 6.1, which has no such function, so that its callers make the pages read-only and then executable.
 //
-// Recorded on 6.1, 6.12 and 7.3: ro, rw, nx, np, 4k, uc, wb; rox on 6.16 and later. From the source alone: x, p, wc, wt,
-// global, nonglobal.
+// Recorded on 6.1, 6.12 and 7.3: ro, rw, nx, np, 4k, uc, wb; rox on 6.16 and later. From the source alone: x, p, wc,
+// wt, global, nonglobal.
 std::vector<AttributeChange> AttributeChangesOf(SetMemoryFunction function, model::KernelRelease release);
 
 // The function on direct-map addresses, and on vmalloc or module addresses.

@@ -1,0 +1,196 @@
+#include "worker/experiment/calls/call_comparison.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "third_party/abseil_extras/status_macros.h"
+#include "worker/experiment/calls/alias_explainer.h"
+#include "worker/experiment/calls/recorded_calls.h"
+#include "worker/experiment/calls/secretmem_matcher.h"
+#include "worker/experiment/calls/vfree_matcher.h"
+#include "worker/workload/calls/alias_calls.h"
+#include "worker/workload/calls/set_memory.h"
+
+namespace dmfrag::experiment {
+namespace {
+
+using model::KernelRelease;
+using workload::AttributeChange;
+using workload::CpaCall;
+using workload::DirectMapCall;
+using workload::StepOperations;
+
+bool IsSetDirectMap(const DirectMapCall& call) {
+  return call.op == CpaCall::Op::kSetDirectMapInvalid || call.op == CpaCall::Op::kSetDirectMapDefault;
+}
+
+// Whose the alias calls of a step are.
+CallUser UserOf(std::string_view action) {
+  const std::string_view verb = action.substr(0, action.find(' '));
+  if (verb == "ebpf" || verb == "cbpf") return CallUser::kBpf;
+  if (verb.starts_with("insmod") || verb == "insall" || verb == "rmmod" || verb == "rmall") return CallUser::kModule;
+  return CallUser::kOther;
+}
+
+// Calls of set_direct_map_* in a step of which no operation says what was touched.
+bool HasUnknownSecrets(const StepOperations& operations) { return operations.action.starts_with("pchurn"); }
+
+workload::UserCalls Generate(const workload::FunctionCall& call, KernelRelease release) {
+  if (call.function == "set_direct_map_invalid_noflush") return {workload::SetDirectMapInvalid(call.first, release)};
+  if (call.function == "set_direct_map_default_noflush") return {workload::SetDirectMapDefault(call.first)};
+  const auto function = workload::SetMemoryFunctionNamed(call.function);
+  if (!function.has_value()) return {};
+  return workload::SetMemory(*function, model::FrameRange{call.first, call.first + call.pages}, release);
+}
+
+// Steps that call functions on the direct map make no other calls.
+void CompareFunctions(const StepOperations& operations, const std::vector<DirectMapCall>& recorded,
+                      KernelRelease release, CallTally& tally) {
+  size_t next = 0;
+  for (const workload::FunctionCall& call : operations.functions) {
+    for (const workload::UserCall& generated : Generate(call, release)) {
+      const bool same = next < recorded.size() && IsRecordOf(recorded[next], std::get<DirectMapCall>(generated));
+      if (same) {
+        tally.Equal(operations.step, CallUser::kSetMemory);
+        ++next;
+      } else {
+        tally.NotRecorded(operations.step, CallUser::kSetMemory, 1);
+      }
+    }
+  }
+  for (; next < recorded.size(); ++next) tally.NotGenerated(operations.step, CallUser::kSetMemory);
+}
+
+// Pages of the direct map by the masks of the calls for them.
+using PagesByMasks = std::map<std::pair<model::EntryFlags, model::EntryFlags>, int64_t>;
+
+// As they must follow from the requests on other addresses.
+PagesByMasks AliasPagesOf(const StepOperations& operations, KernelRelease release) {
+  PagesByMasks pages;
+  for (const workload::MappedPages& mapped : operations.mapped) {
+    const AttributeChange change{.set = mapped.set, .clear = mapped.clear};
+    if (!workload::AsksAlias(change, release)) continue;
+    const AttributeChange alias = workload::AliasOf(change);
+    pages[{alias.set, alias.clear}] += static_cast<int64_t>(mapped.pages);
+  }
+  return pages;
+}
+
+// A 2M of addresses was made read-only whole, by single pages: packs. Programs without JIT are scattered.
+bool MakesPacks(const StepOperations& operations) {
+  return std::any_of(operations.mapped.begin(), operations.mapped.end(), [](const workload::MappedPages& mapped) {
+    return mapped.pages >= model::kFramesPer2M.raw() && mapped.clear.Has(model::EntryFlags::kWritable);
+  });
+}
+
+class Comparison {
+ public:
+  explicit Comparison(const workload::ReplayInput& input) : release_(input.release), secretmem_(release_) {
+    for (const StepOperations& operations : input.operations) knows_mapped_ |= !operations.mapped.empty();
+  }
+
+  void Add(const StepOperations& operations, const std::vector<DirectMapCall>& recorded) {
+    secretmem_.BeginStep(operations);
+    if (!operations.functions.empty()) {
+      CompareFunctions(operations, recorded, release_, tally_);
+      return;
+    }
+    const size_t first_alias = aliases_.size();
+    for (const DirectMapCall& call : recorded) {
+      if (secretmem_.Take(call, tally_)) continue;
+      ++position_;
+      if (IsSetDirectMap(call)) {
+        frees_.push_back({position_, operations.step, FreeUserOf(operations), call});
+      } else {
+        aliases_.push_back({.position = position_,
+                            .step = operations.step,
+                            .user = UserOf(operations.action),
+                            .packs = MakesPacks(operations),
+                            .call = call});
+      }
+    }
+    secretmem_.EndStep(tally_);
+    if (knows_mapped_) CheckPages(operations, first_alias);
+  }
+
+  // No calls of the step were recorded.
+  void Skip(const StepOperations& operations) { secretmem_.BeginStep(operations); }
+
+  std::vector<CallComparison> Finish() {
+    const std::vector<KnownArea> areas = ExplainAliasCalls(std::move(aliases_), release_, tally_);
+    VfreeMatcher vfree(release_);
+    auto known = areas.begin();
+    for (const FreeCall& free : frees_) {
+      for (; known != areas.end() && known->position < free.position; ++known) vfree.Know(known->area);
+      vfree.Take(free.step, free.user, free.call, tally_);
+    }
+    vfree.End(tally_);
+    for (const auto& [step, user, calls] : unlearn_) tally_.Unlearn(step, user, calls);
+    return tally_.comparisons();
+  }
+
+ private:
+  struct FreeCall {
+    size_t position = 0;
+    int32_t step = 0;
+    CallUser user = CallUser::kOther;
+    DirectMapCall call;
+  };
+  struct Unlearned {
+    int32_t step = 0;
+    CallUser user = CallUser::kOther;
+    int64_t calls = 0;
+  };
+
+  static CallUser FreeUserOf(const StepOperations& operations) {
+    return HasUnknownSecrets(operations) ? CallUser::kSecretmem : UserOf(operations.action);
+  }
+
+  // Whether as many pages were asked with the same masks as follow from the requests on other addresses.
+  void CheckPages(const StepOperations& operations, size_t first_alias) {
+    PagesByMasks difference = AliasPagesOf(operations, release_);
+    for (size_t i = first_alias; i < aliases_.size(); ++i) {
+      const model::AttributeRequest& request = aliases_[i].call.request;
+      difference[{request.set, request.clear}] -= static_cast<int64_t>(request.range.count().raw());
+    }
+    const CallUser user = UserOf(operations.action);
+    for (const auto& [masks, pages] : difference) {
+      if (pages > 0) tally_.NotRecorded(operations.step, user, pages);
+      if (pages < 0) unlearn_.push_back({operations.step, user, -pages});
+    }
+  }
+
+  KernelRelease release_;
+  bool knows_mapped_ = false;
+  CallTally tally_;
+  SecretmemMatcher secretmem_;
+  size_t position_ = 0;
+  std::vector<AliasCall> aliases_;
+  std::vector<FreeCall> frees_;
+  std::vector<Unlearned> unlearn_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<CallComparison>> CompareCalls(const workload::ReplayInput& input) {
+  Comparison comparison(input);
+  auto step = input.steps.begin();
+  for (const StepOperations& operations : input.operations) {
+    while (step != input.steps.end() && step->index < operations.step) ++step;
+    const bool recorded = step != input.steps.end() && step->index == operations.step &&
+                          step->source == workload::RequestSource::kCpaCalls;
+    if (!recorded) {
+      comparison.Skip(operations);
+      continue;
+    }
+    ASSIGN_OR_RETURN(const std::vector<DirectMapCall> calls, ExpandCalls(*step));
+    comparison.Add(operations, calls);
+  }
+  return comparison.Finish();
+}
+
+}  // namespace dmfrag::experiment
