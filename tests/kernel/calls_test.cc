@@ -19,6 +19,7 @@ using experiment::CallComparison;
 TEST(Explore, All) {
   std::map<std::pair<std::string, std::string>, CallComparison> table;
   for (const std::string& name : CaptureNames()) {
+    if (getenv("CAP") && name.find(getenv("CAP")) == std::string::npos) continue;
     const workload::KernelCapture capture = Capture(name);
     const auto rows = experiment::CompareCalls(capture.input);
     ASSERT_OK(rows);

@@ -75,7 +75,7 @@ class BlockExplainer {
     if (IsRecordOf(calls[i].call, populate.front())) {
       users_[first] = calls[i].user;
       tally_->Learned(calls[i].step, calls[i].user);
-      areas_->push_back({calls[i].position, {.user = calls[i].user, .frames = {first}, .tail = {}, .block = true}});
+      areas_->push_back({calls[i].position, {.user = calls[i].user, .frames = {first}, .block = true}});
       return 1;
     }
     const auto known = users_.find(first);
@@ -131,7 +131,7 @@ class PageExplainer {
                                                    : workload::BpfProgramLockRo(SomePages(pages), release_);
     const std::vector<DirectMapCall> generated = AliasesOf4K(requests, frames, release_);
     if (CountSame(generated) < generated.size()) return false;
-    areas_->push_back({marks_[next_].position, {.user = CallUser::kBpf, .frames = frames, .tail = {}}});
+    areas_->push_back({marks_[next_].position, {.user = CallUser::kBpf, .frames = frames}});
     for (size_t i = 0; i < generated.size(); ++i) tally_->Learned(marks_[next_ + i].step, CallUser::kBpf);
     next_ += generated.size();
     return true;
@@ -185,17 +185,18 @@ class PageExplainer {
                         static_cast<int64_t>(generated.size() - same));
   }
 
-  // What will be freed area by area. On 6.1, core and init memory are one area each.
+  // What will be freed area by area. On 6.1, core and init memory are one area each, whose other pages are not known.
   void KnowAreas(const ModuleFrames& module, size_t position) {
     const bool old = release_ < KernelRelease::k6_12;
+    // Memory that is read-only after init cannot be told from data if it never became so.
+    const bool data_mixed = module[ModuleMemory::kRoAfterInit].empty() || module[ModuleMemory::kRodata].empty();
     for (size_t kind = 0; kind < workload::kModuleMemories; ++kind) {
       const auto memory = static_cast<ModuleMemory>(kind);
       if (module[memory].empty() || workload::IsInRoxCache(memory, release_)) continue;
-      if (old && memory != ModuleMemory::kText) continue;
-      VmallocArea area{.user = CallUser::kModule, .frames = module[memory], .tail = {}};
-      area.divisible = memory == ModuleMemory::kText;
+      VmallocArea area{.user = CallUser::kModule, .frames = module[memory]};
+      const bool data = memory == ModuleMemory::kData || memory == ModuleMemory::kInitData;
+      area.divisible = old || memory == ModuleMemory::kText || (data && data_mixed);
       area.open_end = old;
-      if (old) area.tail = module[ModuleMemory::kRoAfterInit];
       areas_->push_back({position, std::move(area)});
     }
   }

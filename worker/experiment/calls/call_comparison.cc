@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <map>
-#include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 
@@ -87,6 +87,32 @@ bool MakesPacks(const StepOperations& operations) {
   });
 }
 
+// Tells uses of the same frame apart. A page of init memory is often given to the next module at once: to a reader of
+// calls, that module must not look as if it went on with the first one's page. How often a frame was freed rides above
+// the frame number, which has at most 35 bits.
+class FrameUses {
+ public:
+  static model::FrameNumber FrameOf(model::FrameNumber use) { return model::FrameNumber(use.raw() & kFrameMask); }
+
+  // A call of set_direct_map_* was recorded.
+  void Count(const DirectMapCall& call) {
+    if (call.op == CpaCall::Op::kSetDirectMapInvalid) ++freed_[call.request.range.first.raw()];
+  }
+  // Replaces the frame of a call for a single page by its use.
+  void Tag(DirectMapCall& call) const {
+    model::FrameRange& range = call.request.range;
+    const auto freed = freed_.find(range.first.raw());
+    if (freed == freed_.end() || range.count() != model::kFramesPer4K) return;
+    range.first = model::FrameNumber(range.first.raw() + (freed->second << kFrameBits));
+    range.end = range.first + model::kFramesPer4K;
+  }
+
+ private:
+  static constexpr unsigned kFrameBits = 35;
+  static constexpr uint64_t kFrameMask = (uint64_t{1} << kFrameBits) - 1;
+  std::unordered_map<uint64_t, uint64_t> freed_;
+};
+
 class Comparison {
  public:
   explicit Comparison(const workload::ReplayInput& input) : release_(input.release), secretmem_(release_) {
@@ -94,34 +120,37 @@ class Comparison {
   }
 
   void Add(const StepOperations& operations, const std::vector<DirectMapCall>& recorded) {
-    secretmem_.BeginStep(operations);
     if (!operations.functions.empty()) {
       CompareFunctions(operations, recorded, release_, tally_);
       return;
     }
     const size_t first_alias = aliases_.size();
-    for (const DirectMapCall& call : recorded) {
-      if (secretmem_.Take(call, tally_)) continue;
+    const bool packs = MakesPacks(operations);
+    const CallUser user = UserOf(operations.action);
+    for (const DirectMapCall& call : secretmem_.Match(operations, recorded, tally_)) {
       ++position_;
-      if (IsSetDirectMap(call)) {
-        frees_.push_back({position_, operations.step, FreeUserOf(operations), call});
+      if (!IsSetDirectMap(call)) {
+        aliases_.push_back(
+            {.position = position_, .step = operations.step, .user = user, .packs = packs, .call = call});
+        uses_.Tag(aliases_.back().call);
+      } else if (HasUnknownSecrets(operations)) {
+        tally_.NotGenerated(operations.step, CallUser::kSecretmem);
       } else {
-        aliases_.push_back({.position = position_,
-                            .step = operations.step,
-                            .user = UserOf(operations.action),
-                            .packs = MakesPacks(operations),
-                            .call = call});
+        frees_.push_back({position_, operations.step, user, call});
+        uses_.Count(call);
       }
     }
-    secretmem_.EndStep(tally_);
     if (knows_mapped_) CheckPages(operations, first_alias);
   }
 
   // No calls of the step were recorded.
-  void Skip(const StepOperations& operations) { secretmem_.BeginStep(operations); }
+  void Skip(const StepOperations& operations) { secretmem_.Skip(operations); }
 
   std::vector<CallComparison> Finish() {
-    const std::vector<KnownArea> areas = ExplainAliasCalls(std::move(aliases_), release_, tally_);
+    std::vector<KnownArea> areas = ExplainAliasCalls(std::move(aliases_), release_, tally_);
+    for (KnownArea& known : areas) {
+      for (model::FrameNumber& frame : known.area.frames) frame = FrameUses::FrameOf(frame);
+    }
     VfreeMatcher vfree(release_);
     auto known = areas.begin();
     for (const FreeCall& free : frees_) {
@@ -146,10 +175,6 @@ class Comparison {
     int64_t calls = 0;
   };
 
-  static CallUser FreeUserOf(const StepOperations& operations) {
-    return HasUnknownSecrets(operations) ? CallUser::kSecretmem : UserOf(operations.action);
-  }
-
   // Whether as many pages were asked with the same masks as follow from the requests on other addresses.
   void CheckPages(const StepOperations& operations, size_t first_alias) {
     PagesByMasks difference = AliasPagesOf(operations, release_);
@@ -169,6 +194,7 @@ class Comparison {
   CallTally tally_;
   SecretmemMatcher secretmem_;
   size_t position_ = 0;
+  FrameUses uses_;
   std::vector<AliasCall> aliases_;
   std::vector<FreeCall> frees_;
   std::vector<Unlearned> unlearn_;

@@ -125,6 +125,14 @@ std::vector<ModuleFrames> CandidatesOf618(Calls calls, KernelRelease release) {
   return candidates;
 }
 
+// Pages of data made NX. Without text, what follows may be the first writable part of the next module.
+Frames NxRun(Calls calls, KernelRelease release) {
+  Frames nx = RunOf(calls, SetMemoryFunction::kNx, release);
+  const Frames rw = RunOf(calls.subspan(nx.size()), SetMemoryFunction::kRw, release);
+  if (!rw.empty()) nx.resize(IndexOf(nx, rw.front()));
+  return nx;
+}
+
 // 6.12 and 6.16, what complete_formation did before the text: `ro` pages of read-only data, its own first and then that
 // of init; `nx` all data in the order of kinds. Puts read-only data in place and returns what is neither it nor data,
 // if `own` pages are the module's own.
@@ -173,7 +181,7 @@ std::vector<ModuleFrames> CandidatesOf612(Calls calls, KernelRelease release) {
   if (texts.size() > 2) return {};
   const Frames ro = RunOf(calls, SetMemoryFunction::kRo, release);
   calls = calls.subspan(ro.size());
-  const Frames nx = RunOf(calls, SetMemoryFunction::kNx, release);
+  const Frames nx = NxRun(calls, release);
   calls = calls.subspan(nx.size());
   if (nx.empty()) return {};
   const Frames run = RunOf(calls, SetMemoryFunction::kRo, release);

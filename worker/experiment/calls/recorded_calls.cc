@@ -19,12 +19,12 @@ bool IsSetDirectMap(CpaCall::Op op) {
   return op == CpaCall::Op::kSetDirectMapInvalid || op == CpaCall::Op::kSetDirectMapDefault;
 }
 
-// No set_memory function changes PRESENT and WRITABLE together.
-CpaCall::Op OpOf(const CpaCall& call) {
-  if (call.op != CpaCall::Op::kChange) return call.op;
-  if (call.set == kPresentWritable && call.clear.empty()) return CpaCall::Op::kSetDirectMapDefault;
-  if (call.set.empty() && kPresentWritable.Without(call.clear).empty()) return CpaCall::Op::kSetDirectMapInvalid;
-  return call.op;
+// The CPA call inside set_direct_map_*, of which the row of the function itself stands for both. It has a row of its
+// own if another task came in between the two. No set_memory function changes PRESENT and WRITABLE together.
+bool IsInsideSetDirectMap(const CpaCall& row) {
+  if (row.op != CpaCall::Op::kChange) return false;
+  return (row.set == kPresentWritable && row.clear.empty()) ||
+         (row.set.empty() && kPresentWritable.Without(row.clear).empty());
 }
 
 }  // namespace
@@ -36,8 +36,9 @@ absl::StatusOr<std::vector<DirectMapCall>> ExpandCalls(const workload::ReplaySte
       return absl::InvalidArgumentError(absl::StrCat("capture, step ", step.index, ": more than ", kMaxCalls,
                                                      " recorded calls; no kernel makes so many in a step"));
     }
+    if (IsInsideSetDirectMap(row)) continue;
     DirectMapCall call;
-    call.op = OpOf(row);
+    call.op = row.op;
     call.request.set = row.set;
     call.request.clear = row.clear;
     for (uint64_t i = 0; i < row.count; ++i) {

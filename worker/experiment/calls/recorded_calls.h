@@ -9,9 +9,9 @@
 
 namespace dmfrag::experiment {
 
-// The calls of a step one by one, in order. A call of set_direct_map_* whose own probe was missed is recorded as the
-// CPA call inside it alone; it is taken for what it is, by its masks. Errors: kInvalidArgument if there are more than
-// 2^23 of them.
+// The calls of a step one by one, in order. set_direct_map_* is one call, whether or not the kprobes recorded the CPA
+// call inside it apart (they do if another task came in between).
+// Errors: kInvalidArgument if there are more than 2^23 of them.
 absl::StatusOr<std::vector<workload::DirectMapCall>> ExpandCalls(const workload::ReplayStep& step);
 
 // Whether a recorded call is the generated one: function, range, masks. Masks of set_direct_map_* are not recorded.

@@ -21,13 +21,13 @@ DirectMapCall ChangeIn(const workload::UserCalls& calls) { return std::get<Direc
 
 }  // namespace
 
-void SecretmemMatcher::BeginStep(const workload::StepOperations& operations) {
-  step_ = operations.step;
-  sequences_.clear();
+std::vector<SecretmemMatcher::Sequence> SecretmemMatcher::Generate(const workload::StepOperations& operations) {
+  std::vector<Sequence> sequences;
   for (const SecretOperation& operation : operations.secrets) {
-    if (sequences_.empty() || operations.several_threads) sequences_.emplace_back();
-    Expect(operation, sequences_.back());
+    if (sequences.empty() || operations.several_threads) sequences.emplace_back();
+    Expect(operation, sequences.back());
   }
+  return sequences;
 }
 
 void SecretmemMatcher::Expect(const SecretOperation& operation, Sequence& sequence) {
@@ -49,18 +49,12 @@ void SecretmemMatcher::Expect(const SecretOperation& operation, Sequence& sequen
   if (!touch) areas_.erase(area);
 }
 
-bool SecretmemMatcher::Take(const DirectMapCall& recorded, CallTally& tally) {
-  return std::any_of(sequences_.begin(), sequences_.end(),
-                     [&](Sequence& sequence) { return TakeFrom(sequence, recorded, tally); });
-}
-
-bool SecretmemMatcher::TakeFrom(Sequence& sequence, const DirectMapCall& recorded, CallTally& tally) {
-  const size_t end = std::min(sequence.calls.size(), sequence.next + kMaxSkipped);
+bool SecretmemMatcher::TakeFrom(Sequence& sequence, const DirectMapCall& recorded, size_t skip) {
+  const size_t end = std::min(sequence.calls.size(), sequence.next + skip + 1);
   for (size_t i = sequence.next; i < end; ++i) {
     const Expected& expected = sequence.calls[i];
     if (!expected.call.has_value() || !IsRecordOf(recorded, *expected.call)) continue;
-    tally.Equal(step_, CallUser::kSecretmem);
-    ++sequence.matched;
+    ++sequence.equal;
     sequence.next = i + 1;
     return true;
   }
@@ -68,16 +62,35 @@ bool SecretmemMatcher::TakeFrom(Sequence& sequence, const DirectMapCall& recorde
   const Expected& expected = sequence.calls[sequence.next];
   if (expected.call.has_value() || recorded.op != CpaCall::Op::kSetDirectMapInvalid) return false;
   areas_[expected.area][expected.page] = recorded.request.range.first;
-  tally.Learned(step_, CallUser::kSecretmem);
-  ++sequence.matched;
+  ++sequence.learned;
   ++sequence.next;
   return true;
 }
 
-void SecretmemMatcher::EndStep(CallTally& tally) {
-  for (const Sequence& sequence : sequences_) {
-    tally.NotRecorded(step_, CallUser::kSecretmem, static_cast<int64_t>(sequence.calls.size() - sequence.matched));
+std::vector<DirectMapCall> SecretmemMatcher::Match(const workload::StepOperations& operations,
+                                                   const std::vector<DirectMapCall>& recorded, CallTally& tally) {
+  const std::vector<Sequence> generated = Generate(operations);
+  std::vector<Sequence> sequences;
+  std::vector<DirectMapCall> others;
+  const auto is_complete = [](const Sequence& sequence) { return sequence.next == sequence.calls.size(); };
+  // First by the book; if that comes to a halt, leave out what was not recorded in its place.
+  for (const size_t skip : {size_t{0}, kMaxSkipped}) {
+    sequences = generated;
+    others.clear();
+    for (const DirectMapCall& call : recorded) {
+      const bool taken = std::any_of(sequences.begin(), sequences.end(),
+                                     [&](Sequence& sequence) { return TakeFrom(sequence, call, skip); });
+      if (!taken) others.push_back(call);
+    }
+    if (std::all_of(sequences.begin(), sequences.end(), is_complete)) break;
   }
+  for (const Sequence& sequence : sequences) {
+    for (size_t i = 0; i < sequence.equal; ++i) tally.Equal(operations.step, CallUser::kSecretmem);
+    for (size_t i = 0; i < sequence.learned; ++i) tally.Learned(operations.step, CallUser::kSecretmem);
+    tally.NotRecorded(operations.step, CallUser::kSecretmem,
+                      static_cast<int64_t>(sequence.calls.size() - sequence.equal - sequence.learned));
+  }
+  return others;
 }
 
 }  // namespace dmfrag::experiment

@@ -22,12 +22,12 @@ class SecretmemMatcher {
  public:
   explicit SecretmemMatcher(model::KernelRelease release) : release_(release) {}
 
-  // Generates the calls of a step. Frames of areas are kept for the step that frees them.
-  void BeginStep(const workload::StepOperations& operations);
-  // Whether the recorded call is a generated one; if so, it is counted.
-  bool Take(const workload::DirectMapCall& recorded, CallTally& tally);
-  // Counts what was generated and not recorded.
-  void EndStep(CallTally& tally);
+  // Generates the calls of a step and takes those of the recorded ones that they are; counts them, and what was
+  // generated in vain. Returns the other recorded calls, in order.
+  std::vector<workload::DirectMapCall> Match(const workload::StepOperations& operations,
+                                             const std::vector<workload::DirectMapCall>& recorded, CallTally& tally);
+  // A step whose calls were not recorded. Frames of areas are kept for the step that frees them.
+  void Skip(const workload::StepOperations& operations) { Generate(operations); }
 
  private:
   using Frames = std::vector<std::optional<model::FrameNumber>>;
@@ -40,16 +40,17 @@ class SecretmemMatcher {
   struct Sequence {
     std::vector<Expected> calls;
     size_t next = 0;
-    size_t matched = 0;
+    size_t equal = 0;
+    size_t learned = 0;
   };
 
+  std::vector<Sequence> Generate(const workload::StepOperations& operations);
   void Expect(const workload::SecretOperation& operation, Sequence& sequence);
-  bool TakeFrom(Sequence& sequence, const workload::DirectMapCall& recorded, CallTally& tally);
+  // Whether the recorded call is the next of the sequence, or one up to `skip` calls after it.
+  bool TakeFrom(Sequence& sequence, const workload::DirectMapCall& recorded, size_t skip);
 
   model::KernelRelease release_;
   std::map<std::string, Frames> areas_;
-  int32_t step_ = 0;
-  std::vector<Sequence> sequences_;
 };
 
 }  // namespace dmfrag::experiment

@@ -47,13 +47,20 @@ bool VfreeMatcher::BeginKnown(int32_t step, FrameNumber frame) {
   VmallocArea& area = areas_[place->second.area];
   const size_t first = place->second.index;
   if (area.block || (first > 0 && !area.divisible)) return false;
-  Free free{.step = step, .user = area.user, .frames = {}, .open_end = area.open_end};
+  Free free{.step = step, .user = area.user, .frames = {}, .divisible = area.divisible, .open_end = area.open_end};
   free.frames.assign(area.frames.begin() + static_cast<ptrdiff_t>(first), area.frames.end());
   area.frames.resize(first);
-  if (first == 0) free.frames.insert(free.frames.end(), area.tail.begin(), area.tail.end());
   for (const FrameNumber freed : free.frames) places_.erase(freed.raw());
   frees_.push_back(std::move(free));
   return true;
+}
+
+void VfreeMatcher::EndEarly(Free& free, CallTally& tally) {
+  VmallocArea rest{.user = free.user, .frames = {}, .divisible = free.divisible, .open_end = free.open_end};
+  rest.frames.assign(free.frames.begin() + static_cast<ptrdiff_t>(free.invalid), free.frames.end());
+  free.frames.resize(free.invalid);
+  if (!free.divisible) tally.NotRecorded(free.step, free.user, static_cast<int64_t>(2 * rest.frames.size()));
+  Know(std::move(rest));
 }
 
 void VfreeMatcher::TakeInvalid(int32_t step, CallUser user, const DirectMapCall& recorded, CallTally& tally) {
@@ -98,15 +105,13 @@ void VfreeMatcher::TakeDefault(int32_t step, CallUser user, const DirectMapCall&
     }
     return;
   }
-  const auto is_next = [&](const Free& free) {
-    return free.invalid == free.frames.size() && free.put_back < free.frames.size() &&
-           IsDefaultOf(recorded, free.frames[free.put_back]);
-  };
+  const auto is_next = [&](const Free& free) { return IsDefaultOf(recorded, free.frames[free.put_back]); };
   const auto free = std::find_if(frees_.begin(), frees_.end(), is_next);
   if (free == frees_.end()) {
     tally.NotGenerated(step, user);
     return;
   }
+  if (free->invalid < free->frames.size()) EndEarly(*free, tally);
   tally.Equal(step, free->user);
   free->step = step;
   if (++free->put_back == free->frames.size()) frees_.erase(free);

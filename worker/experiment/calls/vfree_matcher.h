@@ -20,8 +20,6 @@ struct VmallocArea {
   std::vector<model::FrameNumber> frames;
   // `frames` are those of several areas, one after the other, and where one ends is not known: a free tells.
   bool divisible = false;
-  // Pages of the first area that follow what is left of `frames` once the others were freed (6.1, ro_after_init).
-  std::vector<model::FrameNumber> tail;
   // More pages may follow, which never had a permission changed (6.1, data).
   bool open_end = false;
   // A 2M block of the ROX cache: goes back by one call.
@@ -52,6 +50,7 @@ class VfreeMatcher {
     int32_t step = 0;
     CallUser user = CallUser::kOther;
     std::vector<model::FrameNumber> frames;
+    bool divisible = false;
     bool open_end = false;
     size_t invalid = 0;   // calls so far of the first half
     size_t put_back = 0;  // of the second
@@ -61,6 +60,8 @@ class VfreeMatcher {
   void TakeDefault(int32_t step, CallUser user, const workload::DirectMapCall& recorded, CallTally& tally);
   // Begins to free the known area in which `frame` is, if a free may begin there.
   bool BeginKnown(int32_t step, model::FrameNumber frame);
+  // The second half began before all of the first was recorded: what is left of the frames is another area.
+  void EndEarly(Free& free, CallTally& tally);
 
   model::KernelRelease release_;
   std::deque<VmallocArea> areas_;
