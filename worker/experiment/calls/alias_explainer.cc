@@ -153,9 +153,8 @@ class PageExplainer {
     }
     if (best_same == 0) return false;
     CountModule(best_calls, best_same);
-    const size_t position = marks_[next_].position;
+    KnowAreas(best, std::span(best_calls).first(best_same));
     next_ += best_same;
-    KnowAreas(best, position);
     if (release_ >= KernelRelease::k6_18) {
       TakeFreeOfText(best[ModuleMemory::kInitText]);
       TakeFreeOfText(best[ModuleMemory::kText]);
@@ -186,7 +185,7 @@ class PageExplainer {
   }
 
   // What will be freed area by area. On 6.1, core and init memory are one area each, whose other pages are not known.
-  void KnowAreas(const ModuleFrames& module, size_t position) {
+  void KnowAreas(const ModuleFrames& module, std::span<const DirectMapCall> recorded) {
     const bool old = release_ < KernelRelease::k6_12;
     // Memory that is read-only after init cannot be told from data if it never became so.
     const bool data_mixed = module[ModuleMemory::kRoAfterInit].empty() || module[ModuleMemory::kRodata].empty();
@@ -197,7 +196,12 @@ class PageExplainer {
       const bool data = memory == ModuleMemory::kData || memory == ModuleMemory::kInitData;
       area.divisible = old || memory == ModuleMemory::kText || (data && data_mixed);
       area.open_end = old;
-      areas_->push_back({position, std::move(area)});
+      // Its memory may have been another's when the load began.
+      const auto first = std::find_if(recorded.begin(), recorded.end(), [&](const DirectMapCall& call) {
+        return call.request.range.first == area.frames.front();
+      });
+      if (first == recorded.end()) continue;
+      areas_->push_back({marks_[next_ + static_cast<size_t>(first - recorded.begin())].position, std::move(area)});
     }
   }
 

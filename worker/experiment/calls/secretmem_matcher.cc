@@ -1,6 +1,8 @@
 #include "worker/experiment/calls/secretmem_matcher.h"
 
 #include <algorithm>
+#include <unordered_set>
+#include <utility>
 #include <variant>
 
 #include "worker/experiment/calls/recorded_calls.h"
@@ -18,6 +20,23 @@ constexpr size_t kMaxSkipped = 64;
 
 // Of a fault or a free of one page.
 DirectMapCall ChangeIn(const workload::UserCalls& calls) { return std::get<DirectMapCall>(calls.front()); }
+
+// Calls that take a frame out which a later one of the step puts back: no faults, where nothing was freed. A frame that
+// vmalloc frees is often the next secret page.
+std::vector<bool> PutBackLater(const workload::StepOperations& operations, const std::vector<DirectMapCall>& recorded) {
+  std::vector<bool> later(recorded.size());
+  const bool frees =
+      std::any_of(operations.secrets.begin(), operations.secrets.end(),
+                  [](const SecretOperation& operation) { return operation.kind == SecretOperation::Kind::kFree; });
+  if (frees) return later;
+  std::unordered_set<uint64_t> put_back;
+  for (size_t i = recorded.size(); i-- > 0;) {
+    const uint64_t frame = recorded[i].request.range.first.raw();
+    if (recorded[i].op == CpaCall::Op::kSetDirectMapDefault) put_back.insert(frame);
+    if (recorded[i].op == CpaCall::Op::kSetDirectMapInvalid) later[i] = put_back.erase(frame) > 0;
+  }
+  return later;
+}
 
 }  // namespace
 
@@ -72,15 +91,16 @@ std::vector<DirectMapCall> SecretmemMatcher::Match(const workload::StepOperation
   const std::vector<Sequence> generated = Generate(operations);
   std::vector<Sequence> sequences;
   std::vector<DirectMapCall> others;
+  const std::vector<bool> put_back_later = PutBackLater(operations, recorded);
   const auto is_complete = [](const Sequence& sequence) { return sequence.next == sequence.calls.size(); };
   // First by the book; if that comes to a halt, leave out what was not recorded in its place.
   for (const size_t skip : {size_t{0}, kMaxSkipped}) {
     sequences = generated;
     others.clear();
-    for (const DirectMapCall& call : recorded) {
-      const bool taken = std::any_of(sequences.begin(), sequences.end(),
-                                     [&](Sequence& sequence) { return TakeFrom(sequence, call, skip); });
-      if (!taken) others.push_back(call);
+    for (size_t i = 0; i < recorded.size(); ++i) {
+      const auto takes = [&](Sequence& sequence) { return TakeFrom(sequence, recorded[i], skip); };
+      const bool taken = !put_back_later[i] && std::any_of(sequences.begin(), sequences.end(), takes);
+      if (!taken) others.push_back(recorded[i]);
     }
     if (std::all_of(sequences.begin(), sequences.end(), is_complete)) break;
   }
