@@ -24,6 +24,9 @@ using workload::ModuleMemory;
 using workload::UserCalls;
 using Frames = std::vector<FrameNumber>;
 
+// No module comes near to it: text alone has 3 calls a page at most, so these are 100 MiB and more.
+constexpr size_t kMaxLoadCalls = size_t{1} << 17;
+
 AttributeChange ChangeOf(const model::VirtualAttributeRequest& request) {
   return {.set = request.set, .clear = request.clear};
 }
@@ -141,7 +144,8 @@ class PageExplainer {
     size_t best_same = 0;
     std::vector<DirectMapCall> best_calls;
     ModuleFrames best;
-    for (ModuleFrames& candidate : ModuleCandidates(Left(), release_)) {
+    const std::span<const DirectMapCall> load = Left().first(std::min(Left().size(), kMaxLoadCalls));
+    for (ModuleFrames& candidate : ModuleCandidates(load, release_)) {
       std::vector<DirectMapCall> generated = ModuleLoadAliasCalls(candidate, release_);
       const size_t same = CountSame(generated);
       // Rather one that is recorded to its end.

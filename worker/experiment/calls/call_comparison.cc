@@ -24,6 +24,9 @@ using workload::CpaCall;
 using workload::DirectMapCall;
 using workload::StepOperations;
 
+// Of a whole capture: 20 times what the largest one has, and few enough to be held one by one.
+constexpr size_t kMaxCalls = size_t{1} << 24;
+
 bool IsSetDirectMap(const DirectMapCall& call) {
   return call.op == CpaCall::Op::kSetDirectMapInvalid || call.op == CpaCall::Op::kSetDirectMapDefault;
 }
@@ -204,6 +207,7 @@ class Comparison {
 
 absl::StatusOr<std::vector<CallComparison>> CompareCalls(const workload::ReplayInput& input) {
   Comparison comparison(input);
+  size_t max_calls = kMaxCalls;
   auto step = input.steps.begin();
   for (const StepOperations& operations : input.operations) {
     while (step != input.steps.end() && step->index < operations.step) ++step;
@@ -213,7 +217,8 @@ absl::StatusOr<std::vector<CallComparison>> CompareCalls(const workload::ReplayI
       comparison.Skip(operations);
       continue;
     }
-    ASSIGN_OR_RETURN(const std::vector<DirectMapCall> calls, ExpandCalls(*step));
+    ASSIGN_OR_RETURN(const std::vector<DirectMapCall> calls, ExpandCalls(*step, max_calls));
+    max_calls -= calls.size();
     comparison.Add(operations, calls);
   }
   return comparison.Finish();

@@ -23,7 +23,7 @@ namespace dmfrag::experiment {
 // Calls of several processors at once are compared per thread where threads are known, and as they come otherwise.
 //
 // Rows are by step, then by user; steps whose calls were not recorded have none. Uses nothing measured.
-// Errors: kInvalidArgument if a step has more than 2^23 calls.
+// Errors: kInvalidArgument if there are more than 2^24 calls.
 absl::StatusOr<std::vector<CallComparison>> CompareCalls(const workload::ReplayInput& input);
 
 }  // namespace dmfrag::experiment

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 
@@ -60,31 +61,50 @@ size_t IndexOf(const Frames& frames, FrameNumber frame) {
   return static_cast<size_t>(std::find(frames.begin(), frames.end(), frame) - frames.begin());
 }
 
-// 6.1: text, rodata and init text are made read-only twice, all in one go each time. How long one go is, or 0.
-size_t DoubledRun(std::span<const FrameNumber> run) {
-  if (run.empty()) return 0;
-  const auto again = std::find(run.begin() + 1, run.end(), run.front());
-  const auto length = static_cast<size_t>(again - run.begin());
-  return StartsWith(run.subspan(length), run.first(length)) && again != run.end() ? length : 0;
+// For each frame of `run`, where it is met next; run.size() if nowhere.
+std::vector<size_t> NextMeetings(const Frames& run) {
+  std::vector<size_t> next(run.size(), run.size());
+  std::unordered_map<uint64_t, size_t> met;
+  for (size_t i = run.size(); i-- > 0;) {
+    const auto [later, first] = met.try_emplace(run[i].raw(), i);
+    if (!first) next[i] = std::exchange(later->second, i);
+  }
+  return next;
 }
 
-// Frames up to the first that begins a doubled run.
-Frames UpToDoubled(std::span<const FrameNumber> run) {
-  size_t end = 0;
-  while (end < run.size() && DoubledRun(run.subspan(end)) == 0) ++end;
-  return Frames(run.begin(), run.begin() + static_cast<ptrdiff_t>(end));
-}
+// 6.1: text, rodata and init text are made read-only twice, all in one go each time.
+class DoubledRuns {
+ public:
+  explicit DoubledRuns(const Frames& run) : run_(run), next_(NextMeetings(run)) {}
+
+  // How long the go is that begins at `first` and is repeated right after; 0 if none.
+  size_t LengthAt(size_t first) const {
+    if (first == run_.size() || next_[first] == run_.size()) return 0;
+    const size_t length = next_[first] - first;
+    const std::span<const FrameNumber> run(run_);
+    return StartsWith(run.subspan(next_[first]), run.subspan(first, length)) ? length : 0;
+  }
+  // From `first` on, up to where a go begins.
+  Frames UpToNext(size_t first) const {
+    size_t end = first;
+    while (end < run_.size() && LengthAt(end) == 0) ++end;
+    return Part(run_, first, end - first);
+  }
+
+ private:
+  const Frames& run_;
+  const std::vector<size_t> next_;
+};
 
 std::vector<ModuleFrames> CandidatesOf61(Calls calls) {
   const Frames run = RunOf(calls, SetMemoryFunction::kRo, KernelRelease::k6_1);
   if (run.empty()) return {};
-  const size_t length = DoubledRun(run);
+  const DoubledRuns doubled(run);
+  const size_t length = doubled.LengthAt(0);
   ModuleFrames module;
   module.init_fails = length == 0;
-  module[ModuleMemory::kText] = module.init_fails ? UpToDoubled(run) : Part(run, 0, length);
-  if (!module.init_fails) {
-    module[ModuleMemory::kRoAfterInit] = UpToDoubled(std::span(run).subspan(2 * length));
-  }
+  module[ModuleMemory::kText] = module.init_fails ? doubled.UpToNext(0) : Part(run, 0, length);
+  if (!module.init_fails) module[ModuleMemory::kRoAfterInit] = doubled.UpToNext(2 * length);
   return {std::move(module)};
 }
 

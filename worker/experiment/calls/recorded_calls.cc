@@ -1,7 +1,5 @@
 #include "worker/experiment/calls/recorded_calls.h"
 
-#include <cstddef>
-
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
@@ -12,7 +10,6 @@ using model::EntryFlags;
 using workload::CpaCall;
 using workload::DirectMapCall;
 
-constexpr size_t kMaxCalls = size_t{1} << 23;
 constexpr EntryFlags kPresentWritable(EntryFlags::kPresent | EntryFlags::kWritable);
 
 bool IsSetDirectMap(CpaCall::Op op) {
@@ -29,12 +26,12 @@ bool IsInsideSetDirectMap(const CpaCall& row) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<DirectMapCall>> ExpandCalls(const workload::ReplayStep& step) {
+absl::StatusOr<std::vector<DirectMapCall>> ExpandCalls(const workload::ReplayStep& step, size_t max_calls) {
   std::vector<DirectMapCall> calls;
   for (const CpaCall& row : step.calls) {
-    if (row.count > kMaxCalls - calls.size()) {
-      return absl::InvalidArgumentError(absl::StrCat("capture, step ", step.index, ": more than ", kMaxCalls,
-                                                     " recorded calls; no kernel makes so many in a step"));
+    if (row.count > max_calls - calls.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("capture, step ", step.index, ": too many recorded calls to compare; split the capture"));
     }
     if (IsInsideSetDirectMap(row)) continue;
     DirectMapCall call;
