@@ -68,6 +68,13 @@ absl::Status AddFunction(const std::string& line, const std::string& place, std:
   return absl::OkStatus();
 }
 
+// "RES pchurn ops 320 pages 5346 err 0".
+void AddChurnOfThreads(const std::string& line, StepOperations& step) {
+  const std::vector<std::string_view> words = WordsOf(line);
+  if (words.size() != 8 || words[1] != "pchurn" || words[4] != "pages") return;
+  step.churned_secret_pages += NumberOf<uint32_t>(words[5]).value_or(0);
+}
+
 absl::StatusOr<SecretOperation> TouchOf(std::string area, const Json& list, const std::string& place) {
   SecretOperation touch{.kind = SecretOperation::Kind::kTouch, .area = std::move(area), .frames = {}};
   touch.frames.reserve(list.size());
@@ -167,7 +174,11 @@ absl::StatusOr<std::vector<StepOperations>> ParseOperations(const Json& capture)
     step.action = json.at("action").get<std::string>();
     const std::string place = absl::StrCat("step ", step.step);
     if (const auto lines = json.find("result"); lines != json.end() && lines->is_array()) {
-      for (const Json& line : *lines) RETURN_IF_ERROR(AddFunction(line.get<std::string>(), place, step.functions));
+      for (const Json& line : *lines) {
+        const auto text = line.get<std::string>();
+        RETURN_IF_ERROR(AddFunction(text, place, step.functions));
+        AddChurnOfThreads(text, step);
+      }
     }
     RETURN_IF_ERROR(AddSecrets(json, place, step));
     if (!steps.empty()) RETURN_IF_ERROR(AddMappedAfter(capture, steps.back().step, step));

@@ -80,6 +80,13 @@ TEST(CaptureOperationsTest, MappedPagesOfTheStepAndOfTheTimeBefore) {
   EXPECT_TRUE(pack.collapse);
 }
 
+TEST(CaptureOperationsTest, ChurnOfThreadsSaysHowManyPages) {
+  const auto steps =
+      Parse(R"({"i": 0, "action": "pchurn 4 80 60", "result": ["RES pchurn ops 320 pages 5346 err 0"]})");
+  EXPECT_EQ(steps[0].churned_secret_pages, 5346U);
+  EXPECT_TRUE(steps[0].several_threads);
+}
+
 TEST(CaptureOperationsTest, MissingKeysGiveNoOperations) {
   const auto steps = Parse(R"({"i": 0, "action": "secret a 3"}, {"i": 1, "action": "dmat set_memory_ro 0 1"},
                               {"i": 2, "action": "insmod x", "dm": {"attr_changes": []}})");

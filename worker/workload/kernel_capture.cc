@@ -399,7 +399,6 @@ absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
                                  .start_runs = {},
                                  .start_counters = {},
                                  .steps = {},
-                                 .operations = {},
                                  .limitation = {}},
                        .measured = {}};
   ASSIGN_OR_RETURN(result.input.release, ParseRelease(result.input.kernel));

@@ -81,7 +81,7 @@ struct ReplayInput {
   // Steps after the start, in order.
   std::vector<ReplayStep> steps;
   // What users did, in every step from the first on: calls are generated from these to be compared with those above.
-  std::vector<StepOperations> operations;
+  std::vector<StepOperations> operations = {};
   // What keeps the capture from being predicted exactly, as far as the above tells; empty if nothing.
   std::string limitation;
 };

@@ -46,6 +46,8 @@ struct StepOperations {
   bool several_threads = false;  // areas were touched or freed by a thread each, at the same time
   std::vector<FunctionCall> functions;
   std::vector<SecretOperation> secrets;
+  // Pages of secret areas that threads touched and freed as they chose: how many, not which.
+  uint64_t churned_secret_pages = 0;
   std::vector<MappedPages> mapped;  // in the step, and between it and the one before
 };
 

@@ -39,9 +39,6 @@ CallUser UserOf(std::string_view action) {
   return CallUser::kOther;
 }
 
-// Calls of set_direct_map_* in a step of which no operation says what was touched.
-bool HasUnknownSecrets(const StepOperations& operations) { return operations.action.starts_with("pchurn"); }
-
 workload::UserCalls Generate(const workload::FunctionCall& call, KernelRelease release) {
   if (call.function == "set_direct_map_invalid_noflush") return {workload::SetDirectMapInvalid(call.first, release)};
   if (call.function == "set_direct_map_default_noflush") return {workload::SetDirectMapDefault(call.first)};
@@ -136,8 +133,6 @@ class Comparison {
         aliases_.push_back(
             {.position = position_, .step = operations.step, .user = user, .packs = packs, .call = call});
         uses_.Tag(aliases_.back().call);
-      } else if (HasUnknownSecrets(operations)) {
-        tally_.NotGenerated(operations.step, CallUser::kSecretmem);
       } else {
         frees_.push_back({position_, operations.step, user, call});
         uses_.Count(call);

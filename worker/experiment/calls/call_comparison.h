@@ -14,7 +14,10 @@ namespace dmfrag::experiment {
 //
 // What is generated from what:
 // - set_memory: from the function, frame and length that a test module called.
-// - secretmem: from frames in the order of touch, and from the names of areas that were freed.
+// - secretmem: from frames in the order of touch, and from the names of areas that were freed. Where threads churned
+// areas
+//   of their own choice (pchurn), from the number of pages: faults are learned, and each free must be of a page
+//   faulted.
 // - bpf, module: from pages of vmalloc addresses by masks (StepOperations::mapped), which fix how many alias calls with
 //   which masks there are. Which frames they concern no capture says: they are learned from the first call for each
 //   frame of an area, and every later one of its load, its later permission changes, its free, is generated.

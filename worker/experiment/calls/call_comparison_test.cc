@@ -30,7 +30,6 @@ class CallComparisonTest : public ::testing::Test {
                .start_runs = {},
                .start_counters = {},
                .steps = {},
-               .operations = {},
                .limitation = {}} {}
 
   StepOperations& AddStep(std::string action, std::vector<CpaCall> calls) {

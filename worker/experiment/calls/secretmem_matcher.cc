@@ -86,8 +86,34 @@ bool SecretmemMatcher::TakeFrom(Sequence& sequence, const DirectMapCall& recorde
   return true;
 }
 
+std::vector<DirectMapCall> SecretmemMatcher::MatchChurn(const workload::StepOperations& operations,
+                                                        const std::vector<DirectMapCall>& recorded, CallTally& tally) {
+  std::vector<DirectMapCall> others;
+  std::unordered_set<uint64_t> out;
+  uint64_t touched = 0;
+  uint64_t freed = 0;
+  for (const DirectMapCall& call : recorded) {
+    const uint64_t frame = call.request.range.first.raw();
+    const bool is_page = call.request.range.count() == model::kFramesPer4K;
+    if (is_page && call.op == CpaCall::Op::kSetDirectMapInvalid && touched < operations.churned_secret_pages) {
+      out.insert(frame);
+      ++touched;
+      tally.Learned(operations.step, CallUser::kSecretmem);
+    } else if (is_page && call.op == CpaCall::Op::kSetDirectMapDefault && out.erase(frame) > 0) {
+      ++freed;
+      tally.Equal(operations.step, CallUser::kSecretmem);
+    } else {
+      others.push_back(call);
+    }
+  }
+  tally.NotRecorded(operations.step, CallUser::kSecretmem,
+                    static_cast<int64_t>(2 * operations.churned_secret_pages - touched - freed));
+  return others;
+}
+
 std::vector<DirectMapCall> SecretmemMatcher::Match(const workload::StepOperations& operations,
                                                    const std::vector<DirectMapCall>& recorded, CallTally& tally) {
+  if (operations.churned_secret_pages > 0) return MatchChurn(operations, recorded, tally);
   const std::vector<Sequence> generated = Generate(operations);
   std::vector<Sequence> sequences;
   std::vector<DirectMapCall> others;

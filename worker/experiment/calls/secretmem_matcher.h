@@ -44,6 +44,10 @@ class SecretmemMatcher {
     size_t learned = 0;
   };
 
+  // Pages of which it is known how many were touched and freed: faults are learned, each free is of a page that is out.
+  static std::vector<workload::DirectMapCall> MatchChurn(const workload::StepOperations& operations,
+                                                         const std::vector<workload::DirectMapCall>& recorded,
+                                                         CallTally& tally);
   std::vector<Sequence> Generate(const workload::StepOperations& operations);
   void Expect(const workload::SecretOperation& operation, Sequence& sequence);
   // Whether the recorded call is the next of the sequence, or one up to `skip` calls after it.

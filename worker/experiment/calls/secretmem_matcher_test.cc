@@ -97,6 +97,22 @@ TEST_F(SecretmemMatcherTest, FreeOfTheSameFrameBeforeIsNotTakenForTheFault) {
   ExpectTotals(1, 1, 1, 0);
 }
 
+TEST_F(SecretmemMatcherTest, ChurnOfThreadsIsLearnedAndFreed) {
+  StepOperations step = Step({}, true);
+  step.churned_secret_pages = 2;
+  std::vector<DirectMapCall> recorded = Invalid({9, 3});
+  for (const DirectMapCall& call : Default({3, 9, 50})) recorded.push_back(call);
+  EXPECT_EQ(Others(step, recorded), 1U);
+  ExpectTotals(4, 4, 2, 2);
+}
+
+TEST_F(SecretmemMatcherTest, ChurnThatIsNotRecordedIsADifference) {
+  StepOperations step = Step({}, true);
+  step.churned_secret_pages = 2;
+  EXPECT_EQ(Others(step, Invalid({9})), 0U);
+  ExpectTotals(1, 4, 0, 1);
+}
+
 TEST_F(SecretmemMatcherTest, AreasOfOtherMemoryMakeNoCalls) {
   EXPECT_EQ(Others(Step({Free("anon")}), {}), 0U);
   EXPECT_TRUE(tally_.comparisons().empty());
