@@ -13,7 +13,7 @@ namespace dmfrag::workload {
 
 // The direct-map calls that follow from one request on vmalloc or module addresses, by the kernel's rule alone: what
 // model::AttributeChanger does on a VirtualMap must come to the same. Source: arch/x86/mm/pat/set_memory.c
-// cpa_process_alias; equal to all requests of the raw traces of 6.1, 6.12 and 7.3 (see testdata/README.md).
+// cpa_process_alias; equal to all requests of the raw traces of 6.1, 6.12 and 7.3 (README.md, testdata).
 //
 // Whether the alias is asked at all: on 6.1 not for a request that changes NX alone, later for every one, since NX is
 // dropped from the masks and nothing may be left to change (commit d597416683d5, in 6.2).
