@@ -61,8 +61,8 @@ const std::map<std::tuple<std::string, int32_t, CallUser>, Exception>& Exception
   static const auto& exceptions = *new std::map<std::tuple<std::string, int32_t, CallUser>, Exception>{
       {{"exhaust-612-1G-s121", 25, CallUser::kSecretmem}, {{0, 3}, kFreedInPieces}},
       {{"exhaust-612-1G-s121", 25, CallUser::kOther}, {{3, 0}, kFreedInPieces}},
-      {{"flush-73-2G-4cpu", 27, CallUser::kModule}, {{4, 4}, kInterleaved}},
-      {{"flush-73-2G-8cpu", 31, CallUser::kModule}, {{11, 7}, kInterleaved}},
+      {{"flush-73-2G-4cpu", 27, CallUser::kModule}, {{4, 7}, kInterleaved}},
+      {{"flush-73-2G-8cpu", 31, CallUser::kModule}, {{11, 10}, kInterleaved}},
   };
   return exceptions;
 }

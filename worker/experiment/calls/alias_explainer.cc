@@ -159,10 +159,11 @@ class PageExplainer {
     CountModule(best_calls, best_same);
     KnowAreas(best, std::span(best_calls).first(best_same));
     next_ += best_same;
-    if (release_ >= KernelRelease::k6_18) {
-      TakeFreeOfText(best[ModuleMemory::kInitText]);
-      TakeFreeOfText(best[ModuleMemory::kText]);
-    }
+    // Init memory is always freed, the rest with the module.
+    const int32_t step = marks_[next_ - 1].step;
+    const int64_t missing = TakeFreeOfText(best, ModuleMemory::kInitText);
+    tally_->NotRecorded(step, CallUser::kModule, missing);
+    TakeFreeOfText(best, ModuleMemory::kText);
     return true;
   }
 
@@ -209,24 +210,25 @@ class PageExplainer {
     }
   }
 
-  // Finds where the text goes back to the ROX cache, in between calls of others, and takes those calls out.
-  void TakeFreeOfText(const Frames& text) {
-    if (text.empty()) return;
+  // Finds where the text goes back to the ROX cache, in between calls of others, and takes those calls out. Returns how
+  // many were not found.
+  int64_t TakeFreeOfText(const ModuleFrames& module, ModuleMemory kind) {
+    if (module[kind].empty() || !workload::IsInRoxCache(kind, release_)) return 0;
     const std::vector<DirectMapCall> freed =
-        AliasesOf4K(workload::ExecmemFree(SomePages(text.size()), release_), text, release_);
+        AliasesOf4K(workload::ExecmemFree(SomePages(module[kind].size()), release_), module[kind], release_);
+    if (freed.empty()) return 0;
     const auto begin = std::find_if(calls_.begin() + static_cast<ptrdiff_t>(next_), calls_.end(),
                                     [&](const DirectMapCall& call) { return IsRecordOf(call, freed.front()); });
-    const size_t first = static_cast<size_t>(begin - calls_.begin());
-    if (calls_.size() - first < freed.size()) return;
-    const bool whole = std::equal(freed.begin(), freed.end(), begin, [](const auto& generated, const auto& recorded) {
-      return IsRecordOf(recorded, generated);
-    });
-    if (!whole) return;
-    const auto marks = marks_.begin() + static_cast<ptrdiff_t>(first);
+    const auto same = [](const auto& generated, const auto& recorded) { return IsRecordOf(recorded, generated); };
+    const bool whole = static_cast<size_t>(calls_.end() - begin) >= freed.size() &&
+                       std::equal(freed.begin(), freed.end(), begin, same);
+    if (!whole) return static_cast<int64_t>(freed.size());
+    const auto marks = marks_.begin() + (begin - calls_.begin());
     const auto length = static_cast<ptrdiff_t>(freed.size());
     for (auto mark = marks; mark != marks + length; ++mark) tally_->Equal(mark->step, CallUser::kModule);
     calls_.erase(begin, begin + length);
     marks_.erase(marks, marks + length);
+    return 0;
   }
 
   KernelRelease release_;

@@ -18,7 +18,7 @@ using workload::SecretOperation;
 // How far a recorded call may be ahead of the next generated one: those between were not recorded.
 constexpr size_t kMaxSkipped = 64;
 
-// Of a fault or a free of one page.
+// Of a fault.
 DirectMapCall ChangeIn(const workload::UserCalls& calls) { return std::get<DirectMapCall>(calls.front()); }
 
 // Calls that take a frame out which a later one of the step puts back: no faults, where nothing was freed. A frame that
@@ -50,22 +50,26 @@ std::vector<SecretmemMatcher::Sequence> SecretmemMatcher::Generate(const workloa
 }
 
 void SecretmemMatcher::Expect(const SecretOperation& operation, Sequence& sequence) {
-  const bool touch = operation.kind == SecretOperation::Kind::kTouch;
-  if (touch) areas_[operation.area] = operation.frames;
+  if (operation.kind == SecretOperation::Kind::kTouch) {
+    areas_[operation.area] = operation.frames;
+    for (size_t page = 0; page < operation.frames.size(); ++page) {
+      const std::optional<model::FrameNumber>& frame = operation.frames[page];
+      Expected expected{.call = {}, .area = operation.area, .page = page};
+      if (frame.has_value()) expected.call = ChangeIn(workload::SecretmemFault(*frame, release_));
+      sequence.calls.push_back(std::move(expected));
+    }
+    return;
+  }
   const auto area = areas_.find(operation.area);
   if (area == areas_.end()) return;  // an area of other memory
-  for (size_t page = 0; page < area->second.size(); ++page) {
-    const std::optional<model::FrameNumber>& frame = area->second[page];
-    Expected expected{.call = {}, .area = operation.area, .page = page};
-    if (frame.has_value()) {
-      expected.call =
-          ChangeIn(touch ? workload::SecretmemFault(*frame, release_) : workload::SecretmemFree(std::span(&*frame, 1)));
-    } else if (!touch) {
-      continue;
-    }
-    sequence.calls.push_back(std::move(expected));
+  std::vector<model::FrameNumber> frames;
+  for (const std::optional<model::FrameNumber>& frame : area->second) {
+    if (frame.has_value()) frames.push_back(*frame);
   }
-  if (!touch) areas_.erase(area);
+  for (const workload::UserCall& call : workload::SecretmemFree(frames)) {
+    sequence.calls.push_back({.call = std::get<DirectMapCall>(call), .area = operation.area, .page = 0});
+  }
+  areas_.erase(area);
 }
 
 bool SecretmemMatcher::TakeFrom(Sequence& sequence, const DirectMapCall& recorded, size_t skip) {

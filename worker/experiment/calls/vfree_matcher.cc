@@ -8,7 +8,7 @@
 
 #include "worker/experiment/calls/recorded_calls.h"
 #include "worker/workload/calls/execmem_calls.h"
-#include "worker/workload/calls/set_memory.h"
+#include "worker/workload/calls/vmalloc_calls.h"
 
 namespace dmfrag::experiment {
 namespace {
@@ -17,12 +17,14 @@ using model::FrameNumber;
 using workload::CpaCall;
 using workload::DirectMapCall;
 
-bool IsInvalidOf(const DirectMapCall& recorded, FrameNumber frame, model::KernelRelease release) {
-  return IsRecordOf(recorded, std::get<DirectMapCall>(workload::SetDirectMapInvalid(frame, release)));
-}
-
-bool IsDefaultOf(const DirectMapCall& recorded, FrameNumber frame) {
-  return IsRecordOf(recorded, std::get<DirectMapCall>(workload::SetDirectMapDefault(frame)));
+// Those of the generated calls that take pages out, and those that put them back.
+std::vector<DirectMapCall> CallsOf(std::span<const FrameNumber> frames, CpaCall::Op op, model::KernelRelease release) {
+  std::vector<DirectMapCall> calls;
+  for (const workload::UserCall& call : workload::VfreeWithPermissionReset(frames, release)) {
+    const auto* change = std::get_if<DirectMapCall>(&call);
+    if (change != nullptr && change->op == op) calls.push_back(*change);
+  }
+  return calls;
 }
 
 }  // namespace
@@ -51,8 +53,22 @@ bool VfreeMatcher::BeginKnown(int32_t step, FrameNumber frame) {
   free.frames.assign(area.frames.begin() + static_cast<ptrdiff_t>(first), area.frames.end());
   area.frames.resize(first);
   for (const FrameNumber freed : free.frames) places_.erase(freed.raw());
+  free.first_half = CallsOf(free.frames, CpaCall::Op::kSetDirectMapInvalid, release_);
   frees_.push_back(std::move(free));
   return true;
+}
+
+bool VfreeMatcher::IsNextInvalid(const Free& free, const DirectMapCall& recorded) const {
+  return free.put_back == 0 && free.invalid < free.first_half.size() &&
+         IsRecordOf(recorded, free.first_half[free.invalid]);
+}
+
+bool VfreeMatcher::IsNextDefault(Free& free, const DirectMapCall& recorded) const {
+  if (free.put_back == 0 && free.generated != free.invalid) {
+    free.generated = free.invalid;
+    free.second_half = CallsOf(std::span(free.frames).first(free.invalid), CpaCall::Op::kSetDirectMapDefault, release_);
+  }
+  return free.put_back < free.second_half.size() && IsRecordOf(recorded, free.second_half[free.put_back]);
 }
 
 void VfreeMatcher::EndEarly(Free& free, CallTally& tally) {
@@ -65,10 +81,7 @@ void VfreeMatcher::EndEarly(Free& free, CallTally& tally) {
 
 void VfreeMatcher::TakeInvalid(int32_t step, CallUser user, const DirectMapCall& recorded, CallTally& tally) {
   const FrameNumber frame = recorded.request.range.first;
-  const auto is_next = [&](const Free& free) {
-    return free.put_back == 0 && free.invalid < free.frames.size() &&
-           IsInvalidOf(recorded, free.frames[free.invalid], release_);
-  };
+  const auto is_next = [&](const Free& free) { return IsNextInvalid(free, recorded); };
   auto free = std::find_if(frees_.begin(), frees_.end(), is_next);
   if (free == frees_.end() && BeginKnown(step, frame)) free = std::prev(frees_.end());
   if (free != frees_.end() && is_next(*free)) {
@@ -105,7 +118,7 @@ void VfreeMatcher::TakeDefault(int32_t step, CallUser user, const DirectMapCall&
     }
     return;
   }
-  const auto is_next = [&](const Free& free) { return IsDefaultOf(recorded, free.frames[free.put_back]); };
+  const auto is_next = [&](Free& free) { return IsNextDefault(free, recorded); };
   const auto free = std::find_if(frees_.begin(), frees_.end(), is_next);
   if (free == frees_.end()) {
     tally.NotGenerated(step, user);

@@ -54,12 +54,19 @@ class VfreeMatcher {
     bool open_end = false;
     size_t invalid = 0;   // calls so far of the first half
     size_t put_back = 0;  // of the second
+    // What is generated: the first half of `frames` as known at the start, and the second one of the first `generated`.
+    std::vector<workload::DirectMapCall> first_half = {};
+    std::vector<workload::DirectMapCall> second_half = {};
+    size_t generated = 0;
   };
 
   void TakeInvalid(int32_t step, CallUser user, const workload::DirectMapCall& recorded, CallTally& tally);
   void TakeDefault(int32_t step, CallUser user, const workload::DirectMapCall& recorded, CallTally& tally);
   // Begins to free the known area in which `frame` is, if a free may begin there.
   bool BeginKnown(int32_t step, model::FrameNumber frame);
+  // Whether the recorded call is the next one of the first, or second, half.
+  bool IsNextInvalid(const Free& free, const workload::DirectMapCall& recorded) const;
+  bool IsNextDefault(Free& free, const workload::DirectMapCall& recorded) const;
   // The second half began before all of the first was recorded: what is left of the frames is another area.
   void EndEarly(Free& free, CallTally& tally);
 
