@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 #include "worker/experiment/calls/module_candidates.h"
 #include "worker/workload/calls/alias_calls.h"
+#include "worker/workload/random.h"
 
 namespace dmfrag::experiment {
 namespace {
@@ -186,6 +187,36 @@ TEST(AliasExplainerTest, BlockOf7_3IsAskedOnceAndFreedInThreeCalls) {
   CallTally tally;
   ExplainAliasCalls(calls, kRelease, tally);
   EXPECT_EQ(tally.comparisons(), (std::vector<CallComparison>{{2, CallUser::kBpf, 4, 4, 3, 1}}));
+}
+
+// Whatever was recorded, every call is judged once.
+TEST(AliasExplainerTest, RandomCallsAreCountedOnce) {
+  constexpr workload::SetMemoryFunction kFunctions[] = {
+      workload::SetMemoryFunction::kRo, workload::SetMemoryFunction::kRw, workload::SetMemoryFunction::kNx};
+  workload::Random random(7);
+  for (const KernelRelease release : kReleases) {
+    for (int round = 0; round < 300; ++round) {
+      std::vector<AliasCall> calls;
+      for (uint64_t i = 0; i < 40; ++i) {
+        const auto change = workload::AttributeChangesOf(kFunctions[random.Below(3)], release).front();
+        AliasCall call;
+        call.position = i;
+        call.step = 1;
+        call.user = random.Below(8) == 0 ? CallUser::kBpf : CallUser::kModule;
+        const FrameNumber first(random.Below(16));
+        const uint64_t pages = random.Below(20) == 0 ? 512 : 1;
+        call.call.request.range = {first, first + model::FrameCount(pages)};
+        const auto alias = workload::AliasOf(change);
+        call.call.request.set = alias.set;
+        call.call.request.clear = alias.clear;
+        calls.push_back(call);
+      }
+      const CallComparison sum = Compare(calls, release);
+      ASSERT_EQ(sum.recorded, 40);
+      ASSERT_LE(sum.equal + sum.learned, sum.recorded);
+      ASSERT_GE(sum.generated, sum.equal + sum.learned);
+    }
+  }
 }
 
 }  // namespace
