@@ -53,8 +53,7 @@ constexpr char kInterleaved[] =
     "a processor frees init text to the ROX cache while another loads the next module: the calls interleave page by "
     "page";
 constexpr char kFreedInPieces[] =
-    "memory is exhausted, and 8 pages of one file are freed in the order 0-2, 6-7, 3-5: some were held by somebody "
-    "else";
+    "memory is exhausted, and 8 pages of one file are freed in the order 0-2, 6-7, 3-5; why is not known";
 
 // All differences that there are, by capture, step and user.
 const std::map<std::tuple<std::string, int32_t, CallUser>, Exception>& Exceptions() {
