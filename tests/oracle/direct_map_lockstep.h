@@ -1,0 +1,74 @@
+#ifndef DMFRAG_TESTS_ORACLE_DIRECT_MAP_LOCKSTEP_H_
+#define DMFRAG_TESTS_ORACLE_DIRECT_MAP_LOCKSTEP_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/oracle/reference_direct_map.h"
+#include "worker/model/attribute_changer.h"
+#include "worker/model/direct_map.h"
+#include "worker/model/direct_map_counters.h"
+#include "worker/model/event_counters.h"
+#include "worker/model/table_page_source.h"
+
+namespace dmfrag::tests {
+
+// Page tables from below, as many as allowed; it remembers who asked.
+class RecordedTables : public model::TablePageSource {
+ public:
+  using Taken = std::pair<model::MapLevel, model::FrameNumber>;  // what was split, and its first frame
+  std::optional<model::FrameNumber> TakeTable(model::MapLevel level, model::FrameNumber first) override;
+  void ReturnTable(model::FrameNumber table) override { returned.push_back(table); }
+
+  uint64_t left = kEndless;
+  std::vector<Taken> taken;
+  std::vector<model::FrameNumber> returned;
+  static constexpr uint64_t kEndless = ~uint64_t{0};
+};
+
+// As source that whoever reads a failure can paste into a test.
+std::string Print(const model::AttributeRequest& request);
+
+// A direct map and its reference, taken through the same requests and compared after each: outcome, every entry,
+// counters, events, page tables taken and given back, whether each touched block is uniform, and the map's own
+// invariants.
+class DirectMapLockstep {
+ public:
+  // REQUIRES: `start` makes a map. The kernel's counters of 4K, 2M and 1G entries start `missing` below the truth, but
+  // not below 0, as they do after a boot that has split what it had not counted.
+  explicit DirectMapLockstep(const std::vector<model::LeafRun>& start, uint64_t missing = 0);
+
+  // Carries out `request` with `tables_left` page tables to be had. Empty if both did the same, else what differs and
+  // the program so far.
+  std::string Perform(const model::AttributeRequest& request, uint64_t tables_left = RecordedTables::kEndless);
+
+  model::CpaOutcome last_outcome() const { return last_outcome_; }
+  const model::DirectMap& map() const { return map_; }
+  const model::DirectMapCounters& counters() const { return counters_; }
+  const model::EventCounters& events() const { return events_; }
+  const RecordedTables& tables() const { return tables_; }
+  const std::string& program() const { return program_; }
+
+ private:
+  std::string Difference(const model::AttributeRequest& request, model::CpaOutcome reference_outcome) const;
+  std::string EntryDifference() const;
+  std::string TouchedDifference(const model::AttributeRequest& request) const;
+  std::string EventDifference() const;
+
+  model::DirectMap map_;
+  model::DirectMapCounters counters_;
+  RecordedTables tables_;
+  RecordedTables reference_tables_;
+  ReferenceDirectMap reference_;
+  model::AttributeChanger changer_;
+  model::EventCounters events_;
+  model::CpaOutcome last_outcome_ = model::CpaOutcome::kDone;
+  std::string program_;
+};
+
+}  // namespace dmfrag::tests
+
+#endif  // DMFRAG_TESTS_ORACLE_DIRECT_MAP_LOCKSTEP_H_

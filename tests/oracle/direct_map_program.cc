@@ -1,0 +1,113 @@
+#include "tests/oracle/direct_map_program.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <iterator>
+
+#include "worker/model/entry_flags.h"
+#include "worker/model/units.h"
+
+namespace dmfrag::tests {
+namespace {
+
+using model::AttributeRequest;
+using model::EntryFlags;
+using model::FrameCount;
+using model::FrameNumber;
+using model::LeafRun;
+using model::MapLevel;
+
+constexpr size_t kBytesPerStep = 8;
+constexpr size_t kMaxSteps = 64;
+
+LeafRun Run(uint64_t first, uint64_t end, MapLevel level) {
+  return {FrameNumber(first), FrameCount(end - first), level, EntryFlags::PageKernel()};
+}
+
+std::vector<LeafRun> Start(uint8_t choice) {
+  constexpr auto k4K = MapLevel::k4K;
+  constexpr auto k2M = MapLevel::k2M;
+  constexpr auto k1G = MapLevel::k1G;
+  switch (choice % 8) {
+    case 0:  // one 1G page
+      return {Run(0, 262144, k1G)};
+    case 1:  // a GiB of 2M pages
+      return {Run(0, 262144, k2M)};
+    case 2:  // the end of a GiB with a hole of one page, then a whole one
+      return {Run(261120, 261632, k4K), Run(261633, 262144, k4K), Run(262144, 524288, k1G)};
+    default:  // a few blocks, the first and one in the middle with holes; small, so that programs run fast
+      return {Run(0, 0x9f, k4K), Run(256, 512, k4K), Run(512, 2048, k2M), Run(2048, 2500, k4K), Run(3072, 5120, k2M)};
+  }
+}
+
+// What requests of the kernel set and clear, and single bits.
+EntryFlags Flags(uint8_t choice) {
+  static constexpr uint16_t kChoices[] = {
+      0,
+      EntryFlags::kPresent | EntryFlags::kWritable,
+      EntryFlags::kWritable,
+      EntryFlags::kWritable | EntryFlags::kDirty,
+      EntryFlags::kWritable | EntryFlags::kDirty | EntryFlags::kNoExecute,
+      EntryFlags::kPresent,
+      EntryFlags::kCacheDisable,
+      EntryFlags::kCacheDisable | EntryFlags::kWriteThrough | EntryFlags::kPat,
+      EntryFlags::kKernel4K,
+      EntryFlags::kGlobal,
+      EntryFlags::kNoExecute,
+      EntryFlags::kDirty,
+  };
+  return EntryFlags(kChoices[choice % std::size(kChoices)]);
+}
+
+DirectMapProgram::Step StepFromBytes(std::string_view bytes, uint64_t frames) {
+  static constexpr uint64_t kAlignments[] = {1, 1, 1, 512, 512, 512, 1024, 262144};
+  static constexpr uint64_t kLengths[] = {1, 1, 2, 33, 34, 511, 512, 512, 513, 1024, 2048, 262144};
+  std::array<uint8_t, kBytesPerStep> b;
+  std::transform(bytes.begin(), bytes.end(), b.begin(), [](char c) { return static_cast<uint8_t>(c); });
+  const uint64_t place = b[0] | b[1] << 8 | (b[2] & 0x0f) << 16;
+  const uint64_t alignment = kAlignments[b[2] >> 5];
+  const uint64_t first = place % (frames + 64) / alignment * alignment;
+  const uint64_t usual_length = b[3] < 192 ? kLengths[b[3] % std::size(kLengths)] : uint64_t{b[3]} * b[3] % 1500;
+  // Whole 1G pages are what puts 1G pages together.
+  const uint64_t length = alignment == 262144 && b[3] < 224 ? alignment : usual_length;
+  DirectMapProgram::Step step;
+  AttributeRequest& request = step.request;
+  request.range = {FrameNumber(first), FrameNumber(first) + FrameCount(length)};
+  request.set = Flags(b[4] < 128 ? 0 : b[4]);
+  request.clear = Flags(b[5] < 64 ? 0 : b[5]);
+  request.force_4k = b[6] % 16 == 1;
+  request.array = b[6] % 16 == 2 || b[6] % 16 == 3;
+  request.collapse = b[6] % 16 >= 10;
+  request.flush = b[6] < 192;
+  if (b[7] < 64) step.tables_left = b[7] % 4;
+  return step;
+}
+
+}  // namespace
+
+DirectMapProgram ProgramFromBytes(std::string_view bytes) {
+  DirectMapProgram program;
+  const uint8_t choice = bytes.empty() ? 3 : static_cast<uint8_t>(bytes.front());
+  program.start = Start(choice);
+  program.missing = choice >= 224 ? 2 : 0;
+  bytes.remove_prefix(std::min<size_t>(1, bytes.size()));
+  const uint64_t frames = (program.start.back().first + program.start.back().frames).raw();
+  for (; bytes.size() >= kBytesPerStep && program.steps.size() < kMaxSteps; bytes.remove_prefix(kBytesPerStep)) {
+    program.steps.push_back(StepFromBytes(bytes.substr(0, kBytesPerStep), frames));
+  }
+  return program;
+}
+
+std::string RunInLockstep(const DirectMapProgram& program, model::EventCounters& events) {
+  DirectMapLockstep maps(program.start, program.missing);
+  std::string difference;
+  for (const DirectMapProgram::Step& step : program.steps) {
+    difference = maps.Perform(step.request, step.tables_left);
+    if (!difference.empty()) break;
+  }
+  events += maps.events();
+  return difference;
+}
+
+}  // namespace dmfrag::tests
