@@ -284,6 +284,15 @@ absl::Status ParseSteps(const Json& capture, KernelCapture& result) {
   return absl::OkStatus();
 }
 
+// Nothing that is read has a fraction, and to convert a number that no integer holds is undefined behaviour: fractions
+// become null, which is refused wherever a number is expected.
+Json ParseJson(std::string_view bytes) {
+  return Json::parse(bytes.begin(), bytes.end(), [](int, Json::parse_event_t event, Json& value) {
+    if (event == Json::parse_event_t::value && value.is_number_float()) value = nullptr;
+    return true;
+  });
+}
+
 absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
   const std::string format = capture.is_object() ? capture.value("format", "") : "";
   if (format != kFormat) {
@@ -317,7 +326,7 @@ absl::StatusOr<KernelCapture> ReadKernelCapture(std::string_view bytes) {
     return Wrong("file", absl::StrCat("more than ", kMaxJsonBytes, " bytes of JSON; such captures are refused"));
   }
   try {
-    return ParseCapture(Json::parse(bytes.begin(), bytes.end()));
+    return ParseCapture(ParseJson(bytes));
   } catch (const nlohmann::json::exception& error) {
     return Wrong("JSON", absl::StrCat(error.what(), "; the file is damaged or no capture"));
   }

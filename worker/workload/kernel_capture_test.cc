@@ -143,6 +143,7 @@ TEST(KernelCaptureTest, RefusesWhatIsNoCapture) {
         "hexadecimal");
   wrong(CaptureText(R"({"i": 2, "action": "secret a", "pfns": [{"list": [-4]}]})"), "");
   wrong(CaptureText(R"({"i": "two", "action": "secret a"})"), "damaged");
+  wrong(CaptureText(R"({"i": 2e48, "action": "secret a"})"), "damaged");  // no integer holds it
 }
 
 }  // namespace
