@@ -25,20 +25,26 @@ LeafRun Run(uint64_t first, uint64_t end, MapLevel level) {
   return {FrameNumber(first), FrameCount(end - first), level, EntryFlags::PageKernel()};
 }
 
-std::vector<LeafRun> Start(uint8_t choice) {
-  constexpr auto k4K = MapLevel::k4K;
-  constexpr auto k2M = MapLevel::k2M;
-  constexpr auto k1G = MapLevel::k1G;
-  switch (choice % 8) {
-    case 0:  // one 1G page
-      return {Run(0, 262144, k1G)};
-    case 1:  // a GiB of 2M pages
-      return {Run(0, 262144, k2M)};
-    case 2:  // the end of a GiB with a hole of one page, then a whole one
-      return {Run(261120, 261632, k4K), Run(261633, 262144, k4K), Run(262144, 524288, k1G)};
-    default:  // a few blocks, the first and one in the middle with holes; small, so that programs run fast
-      return {Run(0, 0x9f, k4K), Run(256, 512, k4K), Run(512, 2048, k2M), Run(2048, 2500, k4K), Run(3072, 5120, k2M)};
+// Whole GiBs are slow to compare: programs on them are few and short.
+constexpr uint8_t kGibStarts = 6;
+constexpr size_t kMaxStepsOnGibs = 12;
+
+std::vector<LeafRun> GibStart(int choice) {
+  switch (choice) {
+    case 0:
+      return {Run(0, 262144, MapLevel::k1G)};
+    case 1:
+      return {Run(0, 262144, MapLevel::k2M)};
+    default:  // the end of a GiB with a hole of one page, then a whole one
+      return {Run(261120, 261632, MapLevel::k4K), Run(261633, 262144, MapLevel::k4K),
+              Run(262144, 524288, MapLevel::k1G)};
   }
+}
+
+// A few blocks, the first and one in the middle with holes.
+std::vector<LeafRun> SmallStart() {
+  return {Run(0, 0x9f, MapLevel::k4K), Run(256, 512, MapLevel::k4K), Run(512, 2048, MapLevel::k2M),
+          Run(2048, 2500, MapLevel::k4K), Run(3072, 5120, MapLevel::k2M)};
 }
 
 // What requests of the kernel set and clear, and single bits.
@@ -88,12 +94,14 @@ DirectMapProgram::Step StepFromBytes(std::string_view bytes, uint64_t frames) {
 
 DirectMapProgram ProgramFromBytes(std::string_view bytes) {
   DirectMapProgram program;
-  const uint8_t choice = bytes.empty() ? 3 : static_cast<uint8_t>(bytes.front());
-  program.start = Start(choice);
-  program.missing = choice >= 224 ? 2 : 0;
+  const uint8_t choice = bytes.empty() ? kGibStarts : static_cast<uint8_t>(bytes.front());
+  const bool gibs = choice < kGibStarts;
+  program.start = gibs ? GibStart(choice % 3) : SmallStart();
+  program.missing = (gibs ? choice >= 3 : choice >= 224) ? 2 : 0;
+  const size_t max_steps = gibs ? kMaxStepsOnGibs : kMaxSteps;
   bytes.remove_prefix(std::min<size_t>(1, bytes.size()));
   const uint64_t frames = (program.start.back().first + program.start.back().frames).raw();
-  for (; bytes.size() >= kBytesPerStep && program.steps.size() < kMaxSteps; bytes.remove_prefix(kBytesPerStep)) {
+  for (; bytes.size() >= kBytesPerStep && program.steps.size() < max_steps; bytes.remove_prefix(kBytesPerStep)) {
     program.steps.push_back(StepFromBytes(bytes.substr(0, kBytesPerStep), frames));
   }
   return program;

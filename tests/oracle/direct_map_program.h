@@ -24,7 +24,8 @@ struct DirectMapProgram {
 };
 
 // Any bytes are a program, so that random ones and a fuzzer's are: one byte for the start, then eight to a request, at
-// most 64 of them; what is left over is dropped. Kept corpora depend on the format.
+// most 64 of them, or 12 on whole GiBs (first byte below 6); what is left over is dropped. Kept corpora depend on the
+// format.
 DirectMapProgram ProgramFromBytes(std::string_view bytes);
 
 // Runs `program` on a map and its reference. Empty if they agree after every step, else DirectMapLockstep::Perform's
