@@ -1,6 +1,7 @@
 // The schema against the protocol, old files, and files of others.
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,7 +24,6 @@ using testing::_;
 using testing::AllOf;
 using testing::HasSubstr;
 
-constexpr char kGoldenVersion1[] = "storage/schema/testdata/version_1.sqlite3";
 constexpr char kVersion[] = "PRAGMA user_version";
 
 class SchemaTest : public testing::Test {
@@ -149,26 +149,46 @@ TEST_F(SchemaTest, DamageIsFoundWhenTheFileIsOpened) {
   EXPECT_THAT(OpenSqliteStore(path_, SqliteOptions()), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("store.db")));
 }
 
-// The file was written by the program of version 1 (testdata/README.md) and is never written again. Every later version
-// must open it and find this in it.
-TEST_F(SchemaTest, AFileOfVersion1IsReadable) {
-  std::filesystem::copy_file(kGoldenVersion1, path_);
-  std::filesystem::permissions(path_, std::filesystem::perms::owner_all);
-  const absl::StatusOr<std::unique_ptr<Store>> store = OpenSqliteStore(path_, SqliteOptions());
-  ASSERT_OK(store);
-  const Reader& reader = (*store)->reader();
-  EXPECT_EQ(reader.GetLastIds()->experiment, 2);
-  EXPECT_EQ(reader.GetLastIds()->fence, ~uint64_t{0});
-  EXPECT_EQ(reader.GetLastIds()->epoch, 1u);
-  EXPECT_EQ(reader.GetExperiment(2)->state, v1::EXPERIMENT_STATE_CANCELLED);
-  const absl::StatusOr<v1::Result> result = reader.GetResult(1);
-  ASSERT_OK(result);
-  EXPECT_EQ(result->result().SerializeAsString(), TestResult(1, 11).result.SerializeAsString());
-  EXPECT_EQ(result->duplicates(), 1);
-  EXPECT_EQ(reader.ListAttempts(1)->front().stderr_tail(), "last words");
-  EXPECT_EQ(reader.GetRequest(TestRequestId(1))->experiment_id, 1);
-  EXPECT_EQ(reader.GetCapture("captures/" + std::string(64, 'a'))->size_bytes(), 5);
-  EXPECT_OK((*store)->CommitAndWait(MakeExperiment(3, 2, 2, 100)));
+// A file that the program of that version wrote (testdata/README.md), and that is never written again.
+std::string Golden(int version) { return absl::StrCat("storage/schema/testdata/version_", version, ".sqlite3"); }
+
+// What the store that wrote it put in as result of job 1.
+v1::JobResult GoldenResult(int version) {
+  v1::JobResult result = TestResult(1, 11).result;
+  if (version == 1) {
+    v1::Metrics& metrics = *result.mutable_metrics();
+    metrics.set_replay_max_abs_difference(
+        std::numeric_limits<int64_t>::max());  // the last metric has the largest value
+    metrics.clear_cache_flush_pages();
+    metrics.clear_cache_flushes_all();
+    metrics.clear_vmalloc_splits_2m();
+    metrics.clear_vmalloc_collapses_2m();
+  }
+  return result;
+}
+
+// Every later version must open it and find this in it.
+TEST_F(SchemaTest, FilesOfEveryVersionAreReadable) {
+  for (int version = 1; version <= static_cast<int>(Migrations().size()); ++version) {
+    SCOPED_TRACE(version);
+    std::filesystem::copy_file(Golden(version), path_, std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::permissions(path_, std::filesystem::perms::owner_all);
+    const absl::StatusOr<std::unique_ptr<Store>> store = OpenSqliteStore(path_, SqliteOptions());
+    ASSERT_OK(store);
+    const Reader& reader = (*store)->reader();
+    EXPECT_EQ(reader.GetLastIds()->experiment, 2);
+    EXPECT_EQ(reader.GetLastIds()->fence, ~uint64_t{0});
+    EXPECT_EQ(reader.GetLastIds()->epoch, 1u);
+    EXPECT_EQ(reader.GetExperiment(2)->state, v1::EXPERIMENT_STATE_CANCELLED);
+    const absl::StatusOr<v1::Result> result = reader.GetResult(1);
+    ASSERT_OK(result);
+    EXPECT_EQ(result->result().SerializeAsString(), GoldenResult(version).SerializeAsString());
+    EXPECT_EQ(result->duplicates(), 1);
+    EXPECT_EQ(reader.ListAttempts(1)->front().stderr_tail(), "last words");
+    EXPECT_EQ(reader.GetRequest(TestRequestId(1))->experiment_id, 1);
+    EXPECT_EQ(reader.GetCapture("captures/" + std::string(64, 'a'))->size_bytes(), 5);
+    EXPECT_OK((*store)->CommitAndWait(MakeExperiment(3, 2, 2, 100)));
+  }
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ DirectMapLockstep::DirectMapLockstep(const std::vector<model::LeafRun>& start, u
     : map_(MapOf(start)),
       counters_(StartCounters(map_, missing)),
       reference_(start, counters_, kCpus, &reference_tables_),
-      changer_(&map_, &counters_, &tables_, model::TlbFlushes(kCpus)) {}
+      changer_(&map_, &counters_, &tables_, model::TlbFlushes(kCpus), {.collapse = model::CollapseDesign::kOnRox}) {}
 
 std::string DirectMapLockstep::Perform(const AttributeRequest& request, uint64_t tables_left) {
   tables_.left = reference_tables_.left = tables_left;

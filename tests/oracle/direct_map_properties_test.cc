@@ -39,7 +39,7 @@ struct Cpa {
   explicit Cpa(DirectMap start)
       : map(std::move(start)),
         counters(DirectMapCounters::Of(map)),
-        changer(&map, &counters, &tables, model::TlbFlushes(2)) {}
+        changer(&map, &counters, &tables, model::TlbFlushes(2), {.collapse = model::CollapseDesign::kOnRox}) {}
 
   static DirectMap Start() {
     return *DirectMap::FromRuns({{FrameNumber(0), FrameCount(kBlocks * 512), MapLevel::k2M, kFlags},

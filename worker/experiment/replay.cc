@@ -89,7 +89,8 @@ absl::StatusOr<std::unique_ptr<Predictor>> Predictor::Create(const workload::Rep
 Predictor::Predictor(const workload::ReplayInput& input, model::DirectMap map, model::TablePageSource* tables)
     : start_(input.start_counters),
       map_(std::move(map)),
-      changer_(&map_, &counters_, tables == nullptr ? &endless_ : tables, model::TlbFlushes(kCpus)) {
+      changer_(&map_, &counters_, tables == nullptr ? &endless_ : tables, model::TlbFlushes(kCpus),
+               model::CpaRules::Of(input.release)) {
   counters_.pages_4k = static_cast<uint64_t>(start_.direct_map_4k_kib) / 4;
   counters_.pages_2m = static_cast<uint64_t>(start_.direct_map_2m_kib) >> 11;
   counters_.pages_1g = static_cast<uint64_t>(start_.direct_map_1g_kib.value_or(0)) >> 20;

@@ -38,7 +38,7 @@ class AttributeChangerTest : public ::testing::Test {
   AttributeChangerTest()
       : map_(DirectMap::Boot(*MemoryMap::Pc(uint64_t{3} << 30), {}, kFlags)),
         counters_(DirectMapCounters::Of(map_)),
-        changer_(&map_, &counters_, &tables_, TlbFlushes(4)),
+        changer_(&map_, &counters_, &tables_, TlbFlushes(4), CpaRules::Of(KernelRelease::k6_16)),
         boot_(counters_) {}
 
   static AttributeRequest Request(FrameNumber first, uint64_t pages) {
@@ -289,6 +289,227 @@ TEST(DirectMapCountersTest, ASplitOfACountThatIsZeroMovesNoPages) {
   EXPECT_EQ(counters.level2_splits, 1);
   EXPECT_EQ(counters.pages_4k, 5);
   EXPECT_EQ(counters.pages_2m, 0);
+}
+
+// Requests on a vmalloc area of 1024 pages over frames of a 2M-mapped block and the next.
+class AliasTest : public AttributeChangerTest {
+ protected:
+  static constexpr VirtualPage kArea{0xffffffffc0200};
+  static constexpr EntryFlags kRoxClear{EntryFlags::kWritable | EntryFlags::kDirty | EntryFlags::kNoExecute};
+
+  void MapSinglePages() {
+    for (uint64_t i = 0; i < 1024; ++i) area_.Map4K(kArea + FrameCount(i), k2MPage + FrameCount(i), kFlags);
+  }
+  void MapLargePages() {
+    area_.Map2M(kArea, k2MPage, kFlags);
+    area_.Map2M(kArea + kFramesPer2M, k2MPage + kFramesPer2M, kFlags);
+  }
+  CpaOutcome ChangeArea(uint64_t first, uint64_t pages, EntryFlags clear, bool collapse = false) {
+    VirtualAttributeRequest request;
+    request.range = {kArea + FrameCount(first), kArea + FrameCount(first + pages)};
+    request.clear = clear;
+    request.collapse = collapse;
+    return changer_.Change(area_, request, events_);
+  }
+
+  VirtualMap area_{VirtualMap::Kind::kVmalloc};
+};
+
+class RequestLog : public CpaObserver {
+ public:
+  void OnRequest(const AttributeRequest& request) override { requests.push_back(request); }
+  void OnSplit(MapLevel level, FrameNumber first) override { splits.push_back({level, first}); }
+  void OnCollapse(MapLevel level, FrameNumber first) override { collapses.push_back({level, first}); }
+  std::vector<AttributeRequest> requests;
+  std::vector<std::pair<MapLevel, FrameNumber>> splits;
+  std::vector<std::pair<MapLevel, FrameNumber>> collapses;
+};
+
+TEST_F(AliasTest, SinglePagesAskTheDirectMapForOnePageEach) {
+  MapSinglePages();
+  RequestLog log;
+  changer_.Observe(&log);
+  EXPECT_EQ(ChangeArea(0, 512, kRoxClear), CpaOutcome::kDone);
+  ASSERT_EQ(log.requests.size(), 512u);
+  for (uint64_t i = 0; i < 512; ++i) {
+    EXPECT_EQ(log.requests[i].range, (FrameRange{k2MPage + FrameCount(i), k2MPage + FrameCount(i + 1)}));
+    EXPECT_EQ(log.requests[i].clear, EntryFlags(EntryFlags::kWritable | EntryFlags::kDirty)) << "NX is left out";
+  }
+  // All 512 pages of the block are changed, and yet it is split at the first.
+  EXPECT_EQ(log.splits, (std::vector<std::pair<MapLevel, FrameNumber>>{{MapLevel::k2M, k2MPage}}));
+  EXPECT_TRUE(map_.Lookup(k2MPage)->flags.Has(EntryFlags::kNoExecute));
+  EXPECT_FALSE(area_.Lookup(kArea)->flags.Has(EntryFlags::kNoExecute));
+  EXPECT_EQ(events_.flushes_all, 2) << "the split, and the end: an alias forces a full flush";
+  EXPECT_EQ(events_.flushes_range, 0);
+}
+
+TEST_F(AliasTest, AWholeLargePageAsksForAllOfIt) {
+  MapLargePages();
+  RequestLog log;
+  changer_.Observe(&log);
+  EXPECT_EQ(ChangeArea(0, 1024, kRoxClear), CpaOutcome::kDone);
+  ASSERT_EQ(log.requests.size(), 2u);
+  EXPECT_EQ(log.requests[1].range, (FrameRange{k2MPage + kFramesPer2M, k2MPage + FrameCount(1024)}));
+  EXPECT_TRUE(log.splits.empty());
+  EXPECT_EQ(events_.splits_2m, 0);
+  EXPECT_EQ(events_.vmalloc_splits_2m, 0);
+}
+
+TEST_F(AliasTest, APartOfALargePageSplitsBothSidesAndCollapseMendsOne) {
+  MapLargePages();
+  EXPECT_EQ(ChangeArea(0, 512, kRoxClear), CpaOutcome::kDone);
+  VirtualAttributeRequest writable;
+  writable.range = {kArea, kArea + FrameCount(3)};
+  writable.set = EntryFlags(EntryFlags::kWritable | EntryFlags::kDirty | EntryFlags::kNoExecute);
+  EXPECT_EQ(changer_.Change(area_, writable, events_), CpaOutcome::kDone);
+  EXPECT_EQ(events_.vmalloc_splits_2m, 1);
+  EXPECT_EQ(events_.splits_2m, 1);
+  EXPECT_EQ(counters_.level2_splits, 1u) << "a split of a vmalloc mapping is counted nowhere";
+  EXPECT_EQ(ChangeArea(0, 3, kRoxClear, /*collapse=*/true), CpaOutcome::kDone);
+  EXPECT_EQ(events_.vmalloc_collapses_2m, 1);
+  EXPECT_EQ(area_.Lookup(kArea)->level, MapLevel::k2M);
+  EXPECT_EQ(map_.Lookup(k2MPage)->level, MapLevel::k4K) << "the direct map is not looked at";
+  EXPECT_EQ(events_.collapses_2m, 0);
+  EXPECT_EQ(tables_.returned, 1);
+}
+
+TEST_F(AliasTest, ARequestForNxAloneIsPassedOnWithNothingToChange) {
+  MapSinglePages();
+  RequestLog log;
+  changer_.Observe(&log);
+  EXPECT_EQ(ChangeArea(0, 2, EntryFlags(EntryFlags::kNoExecute)), CpaOutcome::kDone);
+  ASSERT_EQ(log.requests.size(), 2u);
+  EXPECT_TRUE(log.requests[0].clear.empty());
+  EXPECT_TRUE(log.splits.empty());
+  AttributeChanger old(&map_, &counters_, &tables_, TlbFlushes(4), CpaRules::Of(KernelRelease::k6_1));
+  RequestLog old_log;
+  old.Observe(&old_log);
+  VirtualAttributeRequest request;
+  request.range = {kArea, kArea + FrameCount(2)};
+  request.set = EntryFlags(EntryFlags::kNoExecute);
+  old.Change(area_, request, events_);
+  EXPECT_TRUE(old_log.requests.empty()) << "6.1 does not ask";
+}
+
+TEST_F(AliasTest, NoCheckAliasLeavesTheDirectMapAlone) {
+  MapSinglePages();
+  VirtualAttributeRequest request;
+  request.range = {kArea, kArea + FrameCount(2)};
+  request.clear = kPresentWritable;
+  request.check_alias = false;
+  EXPECT_EQ(changer_.Change(area_, request, events_), CpaOutcome::kDone);
+  EXPECT_EQ(map_.Lookup(k2MPage)->flags, kFlags);
+  EXPECT_FALSE(area_.Lookup(kArea)->flags.Has(EntryFlags::kPresent));
+  EXPECT_EQ(events_.flushes_range, 1);
+}
+
+TEST_F(AliasTest, EnomemAtTheAliasEndsTheRequest) {
+  MapSinglePages();
+  tables_.left = 0;
+  EXPECT_EQ(ChangeArea(0, 4, kWritable), CpaOutcome::kNoMemory);
+  EXPECT_EQ(map_.Lookup(k2MPage)->flags, kFlags);
+  EXPECT_TRUE(area_.Lookup(kArea + FrameCount(1))->flags.Has(EntryFlags::kWritable)) << "the rest is as it was";
+  EXPECT_EQ(events_.split_enomem, 1);
+}
+
+TEST_F(AliasTest, TheKernelImageIsTheSecondAliasAndCountsAsIfItWereTheDirectMap) {
+  VirtualMap image(VirtualMap::Kind::kKernelImage);
+  constexpr VirtualPage kText{0xffffffff81000};
+  image.Map2M(kText, k2MPage, kFlags);
+  changer_.AliasKernelImage(&image, kText, {k2MPage, k2MPage + kFramesPer2M});
+  counters_.system_running = false;
+  EXPECT_EQ(Clear(k2MPage + FrameCount(7), 1, kWritable), CpaOutcome::kDone);
+  EXPECT_EQ(image.Lookup(kText)->level, MapLevel::k4K);
+  EXPECT_FALSE(image.Lookup(kText + FrameCount(7))->flags.Has(EntryFlags::kWritable));
+  EXPECT_EQ(counters_.pages_2m, boot_.pages_2m - 2) << "one in the direct map, one in the image";
+  EXPECT_EQ(counters_.level2_splits, 0u) << "not counted before SYSTEM_RUNNING";
+  EXPECT_EQ(Mapped(counters_), Mapped(boot_));
+}
+
+TEST_F(AttributeChangerTest, ANewMemoryTypeFlushesTheDataCachesAndWbDoesNot) {
+  EXPECT_EQ(Set(k2MPage, 3, EntryFlags(EntryFlags::kCacheDisable)), CpaOutcome::kDone);
+  EXPECT_EQ(events_.cache_flush_pages, 3);
+  EXPECT_EQ(Clear(k2MPage, 3, EntryFlags(EntryFlags::kCacheDisable)), CpaOutcome::kDone);
+  EXPECT_EQ(events_.cache_flush_pages, 3);
+  AttributeChanger old(&map_, &counters_, &tables_, TlbFlushes(4), {.clflush = false});
+  AttributeRequest request = Request(k2MPage, 3);
+  request.set = EntryFlags(EntryFlags::kCacheDisable);
+  old.Change(request, events_);
+  EXPECT_EQ(events_.cache_flushes_all, 1);
+  EXPECT_EQ(events_.cache_flush_pages, 3);
+}
+
+TEST_F(AttributeChangerTest, StatsCountWhatBecameOfLargePages) {
+  Clear(k1GPage, 262144, kWritable);  // a whole 1G page
+  Clear(k1GPage, 512, kWritable);     // nothing to do
+  Set(k1GPage, 512, kWritable);       // splits it, and changes a whole 2M page
+  Clear(k1GPage, 2, kWritable);       // splits that, and writes two
+  const CpaStats& stats = changer_.stats();
+  EXPECT_EQ(stats.gib, (CpaStats::Level{.checked = 3, .sameprot = 1, .preserved = 1}));
+  EXPECT_EQ(stats.pmd, (CpaStats::Level{.checked = 2, .sameprot = 0, .preserved = 1}));
+  EXPECT_EQ(stats.pages_4k_set, 2u);
+}
+
+// The designs of 2022: each round trip below leaves all 512 entries alike but for what the trap says.
+class CollapseDesignTest : public AttributeChangerTest {
+ protected:
+  // One page not present and back, then one read-only and back; the level the block has after each.
+  std::pair<MapLevel, MapLevel> RoundTrips(const CpaRules& rules) {
+    AttributeChanger changer(&map_, &counters_, &tables_, TlbFlushes(4), rules);
+    const auto change = [&](FrameNumber page, EntryFlags set, EntryFlags clear) {
+      AttributeRequest request = Request(page, 1);
+      request.set = set;
+      request.clear = clear;
+      changer.Change(request, events_);
+    };
+    change(k2MPage, {}, kPresentWritable);
+    change(k2MPage, kPresentWritable, {});
+    const FrameNumber other = k2MPage + kFramesPer2M;
+    change(other, {}, EntryFlags(EntryFlags::kWritable | EntryFlags::kDirty));
+    change(other, kWritable, {});
+    return {map_.Lookup(k2MPage)->level, map_.Lookup(other)->level};
+  }
+};
+
+TEST_F(CollapseDesignTest, AutomaticCollapseFallsIntoBothTraps) {
+  EXPECT_EQ(RoundTrips({.collapse = CollapseDesign::kWhenUniform}), std::pair(MapLevel::k4K, MapLevel::k4K));
+}
+
+TEST_F(CollapseDesignTest, GlobalGivenBackMendsTheFirst) {
+  EXPECT_EQ(RoundTrips({.collapse = CollapseDesign::kWhenUniform, .restore_global = true}),
+            std::pair(MapLevel::k2M, MapLevel::k4K));
+  EXPECT_EQ(events_.collapses_2m, 1);
+  EXPECT_EQ(tables_.returned, 1);
+}
+
+TEST_F(CollapseDesignTest, DirtyGivenBackMendsTheSecond) {
+  EXPECT_EQ(RoundTrips({.collapse = CollapseDesign::kWhenUniform, .restore_global = true, .restore_dirty = true}),
+            std::pair(MapLevel::k2M, MapLevel::k2M));
+  EXPECT_EQ(counters_.level2_collapses, 2u);
+}
+
+TEST_F(CollapseDesignTest, MainlineNeverCollapsesOnItsOwn) {
+  EXPECT_EQ(RoundTrips({.collapse = CollapseDesign::kOnRox, .restore_global = true, .restore_dirty = true}),
+            std::pair(MapLevel::k4K, MapLevel::k4K));
+  changer_.Collapse({k2MPage, k2MPage + FrameCount(1024)}, events_);
+  EXPECT_EQ(map_.Lookup(k2MPage)->level, MapLevel::k2M) << "the explicit call does";
+  EXPECT_EQ(events_.collapses_2m, 2);
+}
+
+TEST_F(CollapseDesignTest, AutomaticCollapseGoesOnUpwards) {
+  AttributeChanger changer(&map_, &counters_, &tables_, TlbFlushes(4), {.collapse = CollapseDesign::kWhenUniform});
+  AttributeRequest request = Request(k1GPage, 1);
+  request.clear = kWritable;
+  changer.Change(request, events_);
+  EXPECT_EQ(map_.Lookup(k1GPage)->level, MapLevel::k4K);
+  request.set = std::exchange(request.clear, {});
+  changer.Change(request, events_);
+  EXPECT_EQ(map_.Lookup(k1GPage)->level, MapLevel::k1G);
+  EXPECT_EQ(counters_, [&] {
+    DirectMapCounters expected = boot_;
+    expected.level2_splits = expected.level3_splits = expected.level2_collapses = expected.level3_collapses = 1;
+    return expected;
+  }());
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ struct Bench {
   explicit Bench(const benchmark::State& state)
       : map(DirectMap::Boot(Memory(state), {}, EntryFlags::PageKernel())),
         counters(DirectMapCounters::Of(map)),
-        changer(&map, &counters, &tables, TlbFlushes(4)),
+        changer(&map, &counters, &tables, TlbFlushes(4), {.collapse = CollapseDesign::kOnRox}),
         // Beyond the hole below 4 GiB, and beyond the GiB that boots in smaller pages.
         first(FrameNumber(4 * kFramesPer1G.raw())),
         blocks((map.end() - first).raw() / kFramesPer2M.raw()) {}

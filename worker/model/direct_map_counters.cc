@@ -13,7 +13,7 @@ DirectMapCounters DirectMapCounters::Of(const DirectMap& map) {
 
 void DirectMapCounters::OnSplit(MapLevel level) {
   const bool is_1g = level == MapLevel::k1G;
-  ++(is_1g ? level3_splits : level2_splits);
+  if (system_running) ++(is_1g ? level3_splits : level2_splits);
   uint64_t& from = is_1g ? pages_1g : pages_2m;
   if (from == 0) return;
   --from;
@@ -22,7 +22,7 @@ void DirectMapCounters::OnSplit(MapLevel level) {
 
 void DirectMapCounters::OnCollapse(MapLevel level) {
   const bool is_1g = level == MapLevel::k1G;
-  ++(is_1g ? level3_collapses : level2_collapses);
+  if (system_running) ++(is_1g ? level3_collapses : level2_collapses);
   ++(is_1g ? pages_1g : pages_2m);
   (is_1g ? pages_2m : pages_4k) -= 512;
 }

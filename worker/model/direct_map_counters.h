@@ -22,6 +22,9 @@ struct DirectMapCounters {
   uint64_t level2_collapses = 0;
   uint64_t level3_collapses = 0;
 
+  // False until SYSTEM_RUNNING: what is split during boot changes the lines of meminfo, and is not counted in vmstat.
+  bool system_running = true;
+
   // Counts of a map that has just been built.
   static DirectMapCounters Of(const DirectMap& map);
 

@@ -21,6 +21,10 @@ struct EventCounters {
   int64_t table_pages = 0;                 // page tables taken for splits
   int64_t table_pages_in_split_block = 0;  // those of 2M splits that lie in the block they split
   int64_t split_enomem = 0;                // requests that ended with ENOMEM at a split
+  int64_t cache_flush_pages = 0;           // pages whose lines were flushed from the data caches (CLFLUSHOPT)
+  int64_t cache_flushes_all = 0;           // every cache written back (WBINVD)
+  int64_t vmalloc_splits_2m = 0;           // 2M pages of other mappings: vmalloc, modules, kernel image
+  int64_t vmalloc_collapses_2m = 0;
   // Caches.
   int64_t refills = 0;
   int64_t refills_failed = 0;  // got less than their order
@@ -46,6 +50,10 @@ struct EventCounters {
     visit("table_pages", self.table_pages, !kOfCache);
     visit("table_pages_in_split_block", self.table_pages_in_split_block, !kOfCache);
     visit("split_enomem", self.split_enomem, !kOfCache);
+    visit("cache_flush_pages", self.cache_flush_pages, !kOfCache);
+    visit("cache_flushes_all", self.cache_flushes_all, !kOfCache);
+    visit("vmalloc_splits_2m", self.vmalloc_splits_2m, !kOfCache);
+    visit("vmalloc_collapses_2m", self.vmalloc_collapses_2m, !kOfCache);
     visit("refills", self.refills, kOfCache);
     visit("refills_failed", self.refills_failed, kOfCache);
     visit("shrunk_pages", self.shrunk_pages, kOfCache);

@@ -24,7 +24,7 @@ Machine::Machine(const MachineConfig& config)
       counters_(DirectMapCounters::Of(direct_map_)),
       flushes_(config.cpus),
       tables_(&allocator_),
-      changer_(&direct_map_, &counters_, &tables_, flushes_) {}
+      changer_(&direct_map_, &counters_, &tables_, flushes_, CpaRules::Of(config.cpa_release)) {}
 
 CpaOutcome Machine::SetDirectMapInvalidNoflush(FrameNumber first, FrameCount pages) {
   return changer_.Change({.range = {first, first + pages}, .clear = kPresentWritable, .flush = false}, *account_);

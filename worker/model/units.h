@@ -39,36 +39,46 @@ inline constexpr FrameCount kFramesPer4K(1);
 inline constexpr FrameCount kFramesPer2M(512);
 inline constexpr FrameCount kFramesPer1G(512 * 512);
 
-// Number of a 4 KiB frame of physical memory (the kernel's pfn).
-class FrameNumber {
+// Number of a 4 KiB page of one kind of address; see FrameNumber and VirtualPage.
+template <typename Kind>
+class PageNumber {
  public:
-  constexpr FrameNumber() = default;
-  explicit constexpr FrameNumber(uint64_t raw) : raw_(raw) {}
+  constexpr PageNumber() = default;
+  explicit constexpr PageNumber(uint64_t raw) : raw_(raw) {}
   constexpr uint64_t raw() const { return raw_; }
-  // First frame of the naturally aligned block of `block` frames that holds this one. REQUIRES: `block` is a power of
+  // First page of the naturally aligned block of `block` pages that holds this one. REQUIRES: `block` is a power of
   // two.
-  constexpr FrameNumber AlignedDown(FrameCount block) const { return FrameNumber(raw_ & ~(block.raw() - 1)); }
-  constexpr FrameNumber AlignedUp(FrameCount block) const {
-    return FrameNumber((raw_ + block.raw() - 1) & ~(block.raw() - 1));
+  constexpr PageNumber AlignedDown(FrameCount block) const { return PageNumber(raw_ & ~(block.raw() - 1)); }
+  constexpr PageNumber AlignedUp(FrameCount block) const {
+    return PageNumber((raw_ + block.raw() - 1) & ~(block.raw() - 1));
   }
   constexpr bool IsAligned(FrameCount block) const { return (raw_ & (block.raw() - 1)) == 0; }
-  friend constexpr FrameNumber operator+(FrameNumber a, FrameCount b) { return FrameNumber(a.raw_ + b.raw()); }
-  friend constexpr FrameCount operator-(FrameNumber a, FrameNumber b) { return FrameCount(a.raw_ - b.raw_); }
-  friend constexpr auto operator<=>(FrameNumber, FrameNumber) = default;
+  friend constexpr PageNumber operator+(PageNumber a, FrameCount b) { return PageNumber(a.raw_ + b.raw()); }
+  friend constexpr FrameCount operator-(PageNumber a, PageNumber b) { return FrameCount(a.raw_ - b.raw_); }
+  friend constexpr auto operator<=>(PageNumber, PageNumber) = default;
 
  private:
   uint64_t raw_ = 0;
 };
 
-// Frames [first, end).
-struct FrameRange {
-  FrameNumber first;
-  FrameNumber end;
+// Pages [first, end).
+template <typename Page>
+struct PageRange {
+  Page first;
+  Page end;
   constexpr FrameCount count() const { return end - first; }
   constexpr bool empty() const { return end <= first; }
-  constexpr bool Contains(FrameNumber frame) const { return first <= frame && frame < end; }
-  friend constexpr bool operator==(const FrameRange&, const FrameRange&) = default;
+  constexpr bool Contains(Page page) const { return first <= page && page < end; }
+  friend constexpr bool operator==(const PageRange&, const PageRange&) = default;
 };
+
+// A frame of physical memory (the kernel's pfn).
+using FrameNumber = PageNumber<struct PhysicalMemory>;
+using FrameRange = PageRange<FrameNumber>;
+
+// A page of kernel virtual addresses outside the direct map: the address shifted right by 12.
+using VirtualPage = PageNumber<struct VirtualMemory>;
+using VirtualRange = PageRange<VirtualPage>;
 
 // Binary logarithm of a block's size in frames; 0 to kMaxOrder.
 class Order {

@@ -293,6 +293,25 @@ Json ParseJson(std::string_view bytes) {
   });
 }
 
+// Of a package like "6.12.117+deb12-amd64".
+absl::StatusOr<model::KernelRelease> ParseRelease(std::string_view package) {
+  using Release = model::KernelRelease;
+  static constexpr std::array<std::pair<std::array<int, 2>, Release>, 4> kLater = {
+      {{{6, 12}, Release::k6_12}, {{6, 16}, Release::k6_16}, {{6, 18}, Release::k6_18}, {{7, 3}, Release::k7_3}}};
+  std::array<int, 2> version = {};
+  const char* const end = package.data() + package.size();
+  const auto [dot, major_error] = std::from_chars(package.data(), end, version[0]);
+  if (major_error != std::errc() || dot == end || *dot != '.' ||
+      std::from_chars(dot + 1, end, version[1]).ec != std::errc()) {
+    return Wrong("kernel.pkg", absl::StrCat("\"", std::string(package), "\" does not begin with a version like 6.12"));
+  }
+  Release release = Release::k6_1;
+  for (const auto& [first, known] : kLater) {
+    if (version >= first) release = known;
+  }
+  return release;
+}
+
 absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
   const std::string format = capture.is_object() ? capture.value("format", "") : "";
   if (format != kFormat) {
@@ -301,6 +320,7 @@ absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
   ASSIGN_OR_RETURN(model::MemoryMap memory, ParseMemory(capture));
   KernelCapture result{.input = {.capture_id = capture.at("id").get<std::string>(),
                                  .kernel = capture.at("kernel").at("pkg").get<std::string>(),
+                                 .release = {},
                                  .memory = std::move(memory),
                                  .mapping = {},
                                  .start_step = {},
@@ -309,6 +329,7 @@ absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
                                  .steps = {},
                                  .limitation = {}},
                        .measured = {}};
+  ASSIGN_OR_RETURN(result.input.release, ParseRelease(result.input.kernel));
   result.input.mapping.gbpages = capture.at("using_gb_pages").get<bool>();
   result.input.mapping.pse = capture.at("cpu_flags").at("pse").get<bool>();
   RETURN_IF_ERROR(ParseSteps(capture, result));

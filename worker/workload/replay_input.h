@@ -8,6 +8,7 @@
 
 #include "worker/model/direct_map.h"
 #include "worker/model/entry_flags.h"
+#include "worker/model/kernel_release.h"
 #include "worker/model/memory_map.h"
 #include "worker/model/units.h"
 
@@ -59,6 +60,8 @@ struct ReplayStep {
 struct ReplayInput {
   std::string capture_id;
   std::string kernel;  // package
+  // Whose rules hold: the greatest known release that is not later than the package's.
+  model::KernelRelease release = model::KernelRelease::k6_12;
   model::MemoryMap memory;
   model::BootMappingRules mapping;
   // The dump the prediction starts from, and its counters. Without a dump, the boot rule and the counters at boot.

@@ -1,6 +1,6 @@
 // write_golden DATABASE
 //
-// Writes a store with a row in every table: how schema/testdata/version_1.sqlite3 was made.
+// Writes a store with a row in every table: how schema/testdata/version_N.sqlite3 are made.
 #include <cstdio>
 
 #include "storage/sqlite/sqlite_store.h"
