@@ -426,6 +426,31 @@ TEST_F(AliasTest, TheKernelImageIsTheSecondAliasAndCountsAsIfItWereTheDirectMap)
   EXPECT_EQ(Mapped(counters_), Mapped(boot_));
 }
 
+TEST_F(AliasTest, TheImageIsAskedForEachPartThatTheDirectMapWasChangedIn) {
+  VirtualMap image(VirtualMap::Kind::kKernelImage);
+  constexpr VirtualPage kText{0xffffffff81000};
+  image.Map2M(kText, k2MPage, kFlags);
+  changer_.AliasKernelImage(&image, kText, {k2MPage, k2MPage + kFramesPer2M});
+  Clear(k2MPage, 512, kWritable);
+  EXPECT_EQ(image.Lookup(kText)->level, MapLevel::k2M) << "one 2M entry on both sides";
+  Force4K(k2MPage + kFramesPer2M, 1);
+  Set(k2MPage, 512, kWritable);
+  AttributeRequest alone = Request(k2MPage + FrameCount(5), 1);
+  alone.clear = kWritable;
+  alone.check_alias = false;
+  changer_.Change(alone, events_);  // splits the direct map, not the image
+  EXPECT_EQ(image.Lookup(kText)->level, MapLevel::k2M);
+  Clear(k2MPage, 512, kWritable);
+  EXPECT_EQ(image.Lookup(kText)->level, MapLevel::k4K) << "512 pages of 4K ask for one page each";
+}
+
+TEST_F(AliasTest, AMappingOfSinglePagesHasNoTableToGiveBack) {
+  for (uint64_t i = 0; i < 512; ++i) area_.Map4K(kArea + FrameCount(i), k2MPage + FrameCount(i), kFlags);
+  EXPECT_EQ(ChangeArea(0, 512, kRoxClear, /*collapse=*/true), CpaOutcome::kDone);
+  EXPECT_EQ(events_.vmalloc_collapses_2m, 1);
+  EXPECT_EQ(tables_.returned, 0) << "no split took it";
+}
+
 TEST_F(AttributeChangerTest, ANewMemoryTypeFlushesTheDataCachesAndWbDoesNot) {
   EXPECT_EQ(Set(k2MPage, 3, EntryFlags(EntryFlags::kCacheDisable)), CpaOutcome::kDone);
   EXPECT_EQ(events_.cache_flush_pages, 3);
@@ -434,9 +459,27 @@ TEST_F(AttributeChangerTest, ANewMemoryTypeFlushesTheDataCachesAndWbDoesNot) {
   AttributeChanger old(&map_, &counters_, &tables_, TlbFlushes(4), {.clflush = false});
   AttributeRequest request = Request(k2MPage, 3);
   request.set = EntryFlags(EntryFlags::kCacheDisable);
+  const int64_t flushes = events_.flushes_all;
   old.Change(request, events_);
   EXPECT_EQ(events_.cache_flushes_all, 1);
   EXPECT_EQ(events_.cache_flush_pages, 3);
+  EXPECT_EQ(events_.flushes_all, flushes + 1) << "together with all of the TLB, however short the range";
+}
+
+TEST_F(AttributeChangerTest, OnlyPresentPagesAreFlushedFromTheDataCaches) {
+  Clear(k2MPage + FrameCount(1), 1, kPresentWritable);
+  Set(k2MPage, 3, EntryFlags(EntryFlags::kCacheDisable));
+  EXPECT_EQ(events_.cache_flush_pages, 2);
+  // The hole between 3 and 4 GiB begins 100 pages further on.
+  Set(FrameNumber(786432 - 100), 200, EntryFlags(EntryFlags::kCacheDisable));
+  EXPECT_EQ(events_.cache_flush_pages, 2 + 100);
+}
+
+TEST_F(AttributeChangerTest, AMemoryTypeThatFoundNoMemoryWritesBackEveryCache) {
+  tables_.left = 1;
+  EXPECT_EQ(Set(k2MPage + FrameCount(500), 1000, EntryFlags(EntryFlags::kCacheDisable)), CpaOutcome::kNoMemory);
+  EXPECT_EQ(events_.cache_flushes_all, 1);
+  EXPECT_EQ(events_.cache_flush_pages, 0);
 }
 
 TEST_F(AttributeChangerTest, StatsCountWhatBecameOfLargePages) {
@@ -444,10 +487,11 @@ TEST_F(AttributeChangerTest, StatsCountWhatBecameOfLargePages) {
   Clear(k1GPage, 512, kWritable);     // nothing to do
   Set(k1GPage, 512, kWritable);       // splits it, and changes a whole 2M page
   Clear(k1GPage, 2, kWritable);       // splits that, and writes two
+  Clear(k1GPage, 3, kWritable);       // writes one more
   const CpaStats& stats = changer_.stats();
   EXPECT_EQ(stats.gib, (CpaStats::Level{.checked = 3, .sameprot = 1, .preserved = 1}));
   EXPECT_EQ(stats.pmd, (CpaStats::Level{.checked = 2, .sameprot = 0, .preserved = 1}));
-  EXPECT_EQ(stats.pages_4k_set, 2u);
+  EXPECT_EQ(stats.pages_4k_set, 2u + 3u) << "met, written or not";
 }
 
 // The designs of 2022: each round trip below leaves all 512 entries alike but for what the trap says.
