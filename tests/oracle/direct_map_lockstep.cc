@@ -12,9 +12,11 @@ using model::AttributeRequest;
 using model::CpaOutcome;
 using model::DirectMap;
 using model::DirectMapCounters;
+using model::EntryFlags;
 using model::FrameCount;
 using model::FrameNumber;
 using model::MapLevel;
+using model::VirtualPage;
 
 constexpr uint32_t kCpus = 3;
 
@@ -40,7 +42,14 @@ std::string PrintPage(const ReferenceDirectMap::Page& page) {
 
 ReferenceDirectMap::Page PageOf(const DirectMap& map, FrameNumber frame) {
   const auto leaf = map.Lookup(frame);
-  return leaf.has_value() ? ReferenceDirectMap::Page{true, leaf->level, leaf->flags} : ReferenceDirectMap::Page{};
+  if (!leaf.has_value()) return {};
+  return {true, leaf->level, leaf->flags, frame.raw()};
+}
+
+ReferenceDirectMap::Page PageOf(const model::VirtualMap& map, VirtualPage page) {
+  const auto leaf = map.Lookup(page);
+  if (!leaf.has_value()) return {};
+  return {true, leaf->level, leaf->flags, (leaf->frame + (page - leaf->first)).raw()};
 }
 
 std::string Flag(bool on, const char* name) { return on ? std::string(", .") + name + " = true" : ""; }
@@ -54,42 +63,98 @@ std::optional<FrameNumber> RecordedTables::TakeTable(MapLevel level, FrameNumber
   return FrameNumber(511 + taken.size());
 }
 
-std::string Print(const AttributeRequest& request) {
+namespace {
+
+template <typename Request>
+std::string PrintRequest(const Request& request, const std::string& page) {
   std::ostringstream text;
-  text << "{.range = {FrameNumber(" << request.range.first.raw() << "), FrameNumber(" << request.range.end.raw()
-       << ")}";
-  text << std::hex;
+  text << "{.range = {" << page << "(" << request.range.first.raw() << "), " << page << "(" << request.range.end.raw()
+       << ")}" << std::hex;
   if (!request.set.empty()) text << ", .set = EntryFlags(0x" << request.set.raw() << ")";
   if (!request.clear.empty()) text << ", .clear = EntryFlags(0x" << request.clear.raw() << ")";
   text << Flag(request.force_4k, "force_4k") << Flag(request.array, "array") << Flag(request.collapse, "collapse");
   if (!request.flush) text << ", .flush = false";
+  if (!request.check_alias) text << ", .check_alias = false";
   return text.str() + "}";
 }
 
-DirectMapLockstep::DirectMapLockstep(const std::vector<model::LeafRun>& start, uint64_t missing)
-    : map_(MapOf(start)),
-      counters_(StartCounters(map_, missing)),
-      reference_(start, counters_, kCpus, &reference_tables_),
-      changer_(&map_, &counters_, &tables_, model::TlbFlushes(kCpus), {.collapse = model::CollapseDesign::kOnRox}) {}
+}  // namespace
 
-std::string DirectMapLockstep::Perform(const AttributeRequest& request, uint64_t tables_left) {
+std::string Print(const AttributeRequest& request) { return PrintRequest(request, "FrameNumber"); }
+std::string Print(const model::VirtualAttributeRequest& request) { return PrintRequest(request, "VirtualPage"); }
+
+DirectMapLockstep::DirectMapLockstep(const std::vector<model::LeafRun>& start, const LockstepOptions& options)
+    : map_(MapOf(start)),
+      counters_(StartCounters(map_, options.missing)),
+      reference_(start, counters_, kCpus, options.rules, &reference_tables_),
+      changer_(&map_, &counters_, &tables_, model::TlbFlushes(kCpus), options.rules) {
+  MapArea();
+  if (options.image) MapImage();
+}
+
+void DirectMapLockstep::MapArea() {
+  const EntryFlags flags = EntryFlags::PageKernel();
+  ReferenceDirectMap::Mapping& reference = reference_.vmalloc;
+  reference.first = kArea.raw();
+  reference.pages.resize(kAreaPages);
+  area_.Map2M(kArea, FrameNumber(512), flags);
+  for (uint64_t i = 0; i < 512; ++i) reference.pages[i] = {true, MapLevel::k2M, flags, 512 + i};
+  const auto map_4k = [&](uint64_t i, uint64_t frame) {
+    area_.Map4K(kArea + FrameCount(i), FrameNumber(frame), flags);
+    reference.pages[i] = {true, MapLevel::k4K, flags, frame};
+  };
+  for (uint64_t i = 0; i < 512; ++i) map_4k(512 + i, 1024 + i * 7 % 512);
+  for (uint64_t i = 0; i < 512; ++i) map_4k(1024 + i, 3072 + i);
+  for (uint64_t i = 0; i < 64; ++i) map_4k(1536 + i, 3584 + i * 13);
+}
+
+void DirectMapLockstep::MapImage() {
+  constexpr uint64_t kFirstFrame = 4096;
+  const EntryFlags flags = EntryFlags::PageKernel().Without(EntryFlags(EntryFlags::kNoExecute));
+  ReferenceDirectMap::Mapping& reference = reference_.image;
+  reference.first = kImage.raw();
+  for (uint64_t i = 0; i < kImagePages; ++i) reference.pages.push_back({true, MapLevel::k2M, flags, kFirstFrame + i});
+  for (uint64_t i = 0; i < kImagePages; i += 512) {
+    image_.Map2M(kImage + FrameCount(i), FrameNumber(kFirstFrame + i), flags);
+  }
+  changer_.AliasKernelImage(&image_, kImage, {FrameNumber(kFirstFrame), FrameNumber(kFirstFrame + kImagePages)});
+}
+
+void DirectMapLockstep::Begin(const std::string& request, uint64_t tables_left) {
   tables_.left = reference_tables_.left = tables_left;
-  program_ += Print(request);
+  program_ += request;
   if (tables_left != RecordedTables::kEndless) program_ += " with " + std::to_string(tables_left) + " tables";
   program_ += "\n";
-  last_outcome_ = changer_.Change(request, events_);
-  const std::string difference = Difference(request, reference_.Change(request));
+}
+
+std::string DirectMapLockstep::Report(const std::string& difference) const {
   return difference.empty() ? "" : difference + "\nafter\n" + program_;
 }
 
-std::string DirectMapLockstep::Difference(const AttributeRequest& request, CpaOutcome reference_outcome) const {
+std::string DirectMapLockstep::Perform(const AttributeRequest& request, uint64_t tables_left) {
+  Begin(Print(request), tables_left);
+  last_outcome_ = changer_.Change(request, events_);
+  const std::string difference = Difference(reference_.Change(request));
+  return Report(difference.empty() ? TouchedDifference(request) : difference);
+}
+
+std::string DirectMapLockstep::Perform(const model::VirtualAttributeRequest& request, bool of_image,
+                                       uint64_t tables_left) {
+  Begin(Print(request), tables_left);
+  last_outcome_ = changer_.Change(of_image ? image_ : area_, request, events_);
+  return Report(Difference(reference_.Change(of_image ? reference_.image : reference_.vmalloc, request)));
+}
+
+std::string DirectMapLockstep::Difference(CpaOutcome reference_outcome) const {
   if (last_outcome_ != reference_outcome) return "another outcome";
   if (std::string text = EventDifference(); !text.empty()) return text;
   if (counters_ != reference_.counters()) return "the kernel's counters";
   if (tables_.taken != reference_tables_.taken) return "page tables taken";
   if (tables_.returned != reference_tables_.returned) return "page tables given back";
+  if (changer_.stats() != reference_.stats()) return "cpa_stats";
   if (std::string text = EntryDifference(); !text.empty()) return text;
-  if (std::string text = TouchedDifference(request); !text.empty()) return text;
+  if (std::string text = MappingDifference(area_, reference_.vmalloc); !text.empty()) return "area: " + text;
+  if (std::string text = MappingDifference(image_, reference_.image); !text.empty()) return "image: " + text;
   return map_.CheckInvariants().ok() ? "" : std::string(map_.CheckInvariants().message());
 }
 
@@ -111,8 +176,9 @@ std::string DirectMapLockstep::EntryDifference() const {
   const auto& pages = reference_.pages();
   uint64_t next = 0;
   std::ostringstream text;
-  const auto expect = [&](uint64_t end, const ReferenceDirectMap::Page& page) {
+  const auto expect = [&](uint64_t end, ReferenceDirectMap::Page page) {
     for (; next < end && next < pages.size(); ++next) {
+      if (page.mapped) page.frame = next;
       if (pages[next] == page || text.tellp() > 0) continue;
       text << "frame " << next << " is " << PrintPage(page) << ", by the reference " << PrintPage(pages[next]);
     }
@@ -123,6 +189,17 @@ std::string DirectMapLockstep::EntryDifference() const {
   });
   expect(pages.size(), {});
   return text.str();
+}
+
+std::string DirectMapLockstep::MappingDifference(const model::VirtualMap& map,
+                                                 const ReferenceDirectMap::Mapping& reference) {
+  for (uint64_t i = 0; i < reference.pages.size(); ++i) {
+    const ReferenceDirectMap::Page page = PageOf(map, VirtualPage(reference.first + i));
+    if (page == reference.pages[i]) continue;
+    return "page " + std::to_string(i) + " is " + PrintPage(page) + ", by the reference " +
+           PrintPage(reference.pages[i]);
+  }
+  return "";
 }
 
 // What was touched, looked up frame by frame, and the blocks around it.

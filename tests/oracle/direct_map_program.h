@@ -14,17 +14,20 @@ namespace dmfrag::tests {
 
 // A starting direct map and requests for it.
 struct DirectMapProgram {
+  enum class Target { kDirectMap, kArea, kImage };
   struct Step {
-    model::AttributeRequest request;
+    Target target = Target::kDirectMap;
+    model::AttributeRequest request;  // elsewhere than in the direct map, frame 0 stands for the mapping's first page
     uint64_t tables_left = RecordedTables::kEndless;
   };
   std::vector<model::LeafRun> start;
-  uint64_t missing = 0;  // see DirectMapLockstep
+  LockstepOptions options;
   std::vector<Step> steps;
 };
 
-// Any bytes are a program, so that random ones and a fuzzer's are: one byte for the start, then eight to a request, at
-// most 64 of them, or 12 on whole GiBs (first byte below 6); what is left over is dropped. Kept corpora depend on the
+// Any bytes are a program, so that random ones and a fuzzer's are: one byte for the start and one for the
+// rules, then eight to a request, at most 64 of them, or 12 on whole GiBs (first byte below 6); what is left over is
+// dropped. Kept corpora depend on the
 // format.
 DirectMapProgram ProgramFromBytes(std::string_view bytes);
 
