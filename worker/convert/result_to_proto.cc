@@ -108,6 +108,37 @@ void SetReplayMetrics(const KernelCounters& last, const EventCounters& events, v
   metrics.set_entries_written(events.entries_written);
 }
 
+v1::ReplayStep StepFrom(const experiment::ComparedStep& step) {
+  v1::ReplayStep proto;
+  proto.set_index(step.prediction.index);
+  proto.set_action(step.prediction.action);
+  proto.set_source(SourceFrom(step.prediction.source));
+  proto.set_requests(step.prediction.requests);
+  SetCounters(step.prediction.counters, *proto.mutable_predicted());
+  if (step.measured.has_value()) SetCounters(*step.measured, *proto.mutable_measured());
+  proto.set_difference(step.difference);
+  proto.set_changed(step.changed);
+  for (const workload::MapEvent& event : step.prediction.map_events) {
+    v1::MapEvent& event_proto = *proto.add_events();
+    event_proto.set_request(static_cast<int32_t>(event.request));
+    event_proto.set_level(static_cast<int32_t>(event.level));
+    event_proto.set_pfn(static_cast<int64_t>(event.first.raw()));
+    event_proto.set_collapse(event.collapse);
+  }
+  if (step.map_events.has_value()) {
+    v1::MapEventComparison& events = *proto.mutable_event_comparison();
+    events.set_recorded(step.map_events->recorded);
+    events.set_in_place(step.map_events->in_place);
+    events.set_unrecorded(step.map_events->unrecorded);
+    events.set_as_set(step.map_events->as_set);
+  }
+  if (step.dump.has_value()) {
+    proto.mutable_dump()->set_entries(step.dump->entries);
+    proto.mutable_dump()->set_equal_entries(step.dump->equal_entries);
+  }
+  return proto;
+}
+
 }  // namespace
 
 v1::JobResult ResultFromRun(const RunResult& run) {
@@ -129,8 +160,7 @@ v1::JobResult ResultFromRun(const RunResult& run) {
   return result;
 }
 
-v1::JobResult ResultFromReplay(const workload::ReplayInput& input, const experiment::ReplayPrediction& prediction,
-                               const std::vector<experiment::ComparedStep>& steps) {
+v1::JobResult ResultFromReplay(const workload::ReplayInput& input, const experiment::ReplayComparison& comparison) {
   v1::JobResult result;
   result.set_outcome(v1::OUTCOME_COMPLETED);
   v1::ReplayReport& report = *result.mutable_replay();
@@ -138,27 +168,23 @@ v1::JobResult ResultFromReplay(const workload::ReplayInput& input, const experim
   report.set_kernel(input.kernel);
   if (input.start_step.has_value()) report.set_start_step(*input.start_step);
   report.set_limitation(input.limitation);
+  int64_t compared = 0;
   int64_t exact = 0;
   int64_t changed = 0;
   int64_t largest = 0;
-  for (const experiment::ComparedStep& step : steps) {
-    v1::ReplayStep& proto = *report.add_steps();
-    proto.set_index(step.prediction.index);
-    proto.set_action(step.prediction.action);
-    proto.set_source(SourceFrom(step.prediction.source));
-    proto.set_requests(step.prediction.requests);
-    SetCounters(step.prediction.counters, *proto.mutable_predicted());
-    SetCounters(step.measured, *proto.mutable_measured());
-    proto.set_difference(step.difference);
-    proto.set_changed(step.changed);
+  for (const experiment::ComparedStep& step : comparison.steps) {
+    *report.add_steps() = StepFrom(step);
+    if (!step.measured.has_value()) continue;
+    ++compared;
     exact += step.difference == 0 ? 1 : 0;
     changed += step.changed ? 1 : 0;
     largest = std::max(largest, step.max_difference);
   }
   v1::Metrics& metrics = *result.mutable_metrics();
-  const KernelCounters& last = prediction.steps.empty() ? input.start_counters : prediction.steps.back().counters;
-  SetReplayMetrics(last, prediction.events, metrics);
-  metrics.set_replay_steps(static_cast<int64_t>(steps.size()));
+  const KernelCounters& last =
+      comparison.steps.empty() ? input.start_counters : comparison.steps.back().prediction.counters;
+  SetReplayMetrics(last, comparison.events, metrics);
+  metrics.set_replay_steps(compared);
   metrics.set_replay_steps_with_change(changed);
   metrics.set_replay_exact_steps(exact);
   metrics.set_replay_max_abs_difference(largest);

@@ -2,10 +2,9 @@
 #define DMFRAG_WORKER_CONVERT_RESULT_TO_PROTO_H_
 
 #include <cstddef>
-#include <vector>
 
 #include "dmfrag/v1/job_result.pb.h"
-#include "worker/experiment/replay.h"
+#include "worker/experiment/replay_comparison.h"
 #include "worker/experiment/run_result.h"
 #include "worker/workload/replay_input.h"
 
@@ -18,8 +17,7 @@ inline constexpr size_t kMaxTimeSeriesBytes = 64 << 10;
 v1::JobResult ResultFromRun(const experiment::RunResult& run);
 
 // A replay's result.
-v1::JobResult ResultFromReplay(const workload::ReplayInput& input, const experiment::ReplayPrediction& prediction,
-                               const std::vector<experiment::ComparedStep>& steps);
+v1::JobResult ResultFromReplay(const workload::ReplayInput& input, const experiment::ReplayComparison& comparison);
 
 }  // namespace dmfrag::convert
 

@@ -9,7 +9,7 @@
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/convert/result_to_proto.h"
 #include "worker/convert/run_config_from_spec.h"
-#include "worker/experiment/replay.h"
+#include "worker/experiment/replay_comparison.h"
 #include "worker/experiment/run.h"
 #include "worker/workload/kernel_capture.h"
 
@@ -29,9 +29,8 @@ absl::StatusOr<v1::JobResult> RunReplay(const v1::ReplayWorkload& replay, const 
     return absl::DataLossError(absl::StrCat("capture ", name, ": its content has another SHA-256; upload it again"));
   }
   ASSIGN_OR_RETURN(const workload::KernelCapture capture, workload::ReadKernelCapture(bytes));
-  ASSIGN_OR_RETURN(const experiment::ReplayPrediction prediction, experiment::Predict(capture.input));
-  const auto steps = experiment::Compare(prediction, capture.measured, capture.input.start_counters);
-  return ResultFromReplay(capture.input, prediction, steps);
+  ASSIGN_OR_RETURN(const experiment::ReplayComparison comparison, experiment::PredictAndCompare(capture));
+  return ResultFromReplay(capture.input, comparison);
 }
 
 v1::JobResult NothingDone() {

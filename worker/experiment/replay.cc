@@ -50,15 +50,6 @@ absl::StatusOr<model::DirectMap> StartMap(const workload::ReplayInput& input) {
                                 EntryFlags::PageKernel().Without(EntryFlags(EntryFlags::kDirty)));
 }
 
-// Differences stop here, far from the end of 64 bits, whatever a damaged file claims to have measured.
-constexpr int64_t kMaxDifference = int64_t{1} << 62;
-
-int64_t AbsDifference(int64_t a, int64_t b) {
-  const __int128 difference = static_cast<__int128>(a) - b;
-  const __int128 size = difference < 0 ? -difference : difference;
-  return size > kMaxDifference ? kMaxDifference : static_cast<int64_t>(size);
-}
-
 absl::Status CheckStart(const KernelCounters& start) {
   const bool whole = start.direct_map_4k_kib % 4 == 0 && start.direct_map_2m_kib % 2048 == 0 &&
                      start.direct_map_1g_kib.value_or(0) % (1 << 20) == 0;
@@ -100,13 +91,26 @@ Predictor::Predictor(const workload::ReplayInput& input, model::DirectMap map, m
   counters_.level3_collapses = static_cast<uint64_t>(start_.level3_collapses.value_or(0));
 }
 
-int64_t Predictor::Apply(const CpaCall& call) {
-  for (uint64_t i = 0; i < call.count; ++i) {
-    const auto offset = call.step * static_cast<int64_t>(i);
-    const model::FrameNumber first(call.first.raw() + static_cast<uint64_t>(offset));
-    changer_.Change(RequestOf(call, first), events_);
+int64_t Predictor::Apply(const workload::ReplayStep& step) {
+  requests_ = 0;
+  map_events_.clear();
+  changer_.Observe(this);
+  for (const CpaCall& call : step.calls) {
+    for (uint64_t i = 0; i < call.count; ++i) {
+      const auto offset = call.step * static_cast<int64_t>(i);
+      const model::FrameNumber first(call.first.raw() + static_cast<uint64_t>(offset));
+      changer_.Change(RequestOf(call, first), events_);
+    }
   }
-  return static_cast<int64_t>(call.count);
+  return requests_;
+}
+
+void Predictor::OnSplit(model::MapLevel level, model::FrameNumber first) {
+  map_events_.push_back({requests_ - 1, level, first, /*collapse=*/false});
+}
+
+void Predictor::OnCollapse(model::MapLevel level, model::FrameNumber first) {
+  map_events_.push_back({requests_ - 1, level, first, /*collapse=*/true});
 }
 
 KernelCounters Predictor::counters() const {
@@ -121,7 +125,7 @@ KernelCounters Predictor::counters() const {
   return counters;
 }
 
-absl::StatusOr<ReplayPrediction> Predict(const workload::ReplayInput& input) {
+absl::StatusOr<ReplayPrediction> Predict(const workload::ReplayInput& input, const StepVisitor& visit) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Predictor> predictor, Predictor::Create(input, nullptr));
   ReplayPrediction prediction;
   for (const workload::ReplayStep& step : input.steps) {
@@ -129,44 +133,14 @@ absl::StatusOr<ReplayPrediction> Predict(const workload::ReplayInput& input) {
     predicted.index = step.index;
     predicted.action = step.action;
     predicted.source = step.source;
-    for (const CpaCall& call : step.calls) predicted.requests += predictor->Apply(call);
+    predicted.requests = predictor->Apply(step);
     predicted.counters = predictor->counters();
+    predicted.map_events = predictor->map_events();
     prediction.steps.push_back(std::move(predicted));
+    if (visit) visit(step, *predictor);
   }
   prediction.events = predictor->events();
   return prediction;
-}
-
-std::vector<ComparedStep> Compare(const ReplayPrediction& prediction, const workload::ReplayMeasured& measured,
-                                  const KernelCounters& start) {
-  std::vector<ComparedStep> compared;
-  auto predicted = prediction.steps.begin();
-  KernelCounters before = start;
-  for (const workload::ReplayMeasured::Step& step : measured.steps) {
-    while (predicted != prediction.steps.end() && predicted->index != step.index) ++predicted;
-    if (predicted == prediction.steps.end()) break;
-    ComparedStep result;
-    result.prediction = *predicted;
-    result.measured = step.counters;
-    result.changed = step.counters != before;
-    before = step.counters;
-    const auto add = [&](std::optional<int64_t> a, std::optional<int64_t> b) {
-      if (!a.has_value() || !b.has_value()) return;
-      const int64_t difference = AbsDifference(*a, *b);
-      result.difference = std::min(result.difference, kMaxDifference - difference) + difference;
-      result.max_difference = std::max(result.max_difference, difference);
-    };
-    const KernelCounters& counters = predicted->counters;
-    add(counters.direct_map_4k_kib, step.counters.direct_map_4k_kib);
-    add(counters.direct_map_2m_kib, step.counters.direct_map_2m_kib);
-    add(counters.direct_map_1g_kib, step.counters.direct_map_1g_kib);
-    add(counters.level2_splits, step.counters.level2_splits);
-    add(counters.level3_splits, step.counters.level3_splits);
-    add(counters.level2_collapses, step.counters.level2_collapses);
-    add(counters.level3_collapses, step.counters.level3_collapses);
-    compared.push_back(std::move(result));
-  }
-  return compared;
 }
 
 }  // namespace dmfrag::experiment

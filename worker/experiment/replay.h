@@ -2,6 +2,7 @@
 #define DMFRAG_WORKER_EXPERIMENT_REPLAY_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "worker/model/attribute_changer.h"
+#include "worker/model/cpa_observer.h"
 #include "worker/model/direct_map.h"
 #include "worker/model/direct_map_counters.h"
 #include "worker/model/event_counters.h"
@@ -19,7 +21,7 @@ namespace dmfrag::experiment {
 
 // Carries out the recorded requests of a capture on its starting direct map, step by step. It never sees a measured
 // value after the start, and no frame of a page table: those are numbered by the source it is given. Thread-compatible.
-class Predictor {
+class Predictor : private model::CpaObserver {
  public:
   // `tables` is asked for a page table at each split, and must outlive the predictor; null: an endless supply.
   // Errors: kInvalidArgument if the starting state makes no sense.
@@ -28,12 +30,14 @@ class Predictor {
   Predictor(const Predictor&) = delete;
   Predictor& operator=(const Predictor&) = delete;
 
-  // Carries out one call; returns how many requests it stands for.
-  int64_t Apply(const workload::CpaCall& call);
+  // Carries out the calls of a step. Returns how many requests they stand for.
+  int64_t Apply(const workload::ReplayStep& step);
 
   // The kernel's counters as they should be now; those the kernel does not have are absent.
   workload::KernelCounters counters() const;
   const model::DirectMap& direct_map() const { return map_; }
+  // Splits and collapses of the last step, in order.
+  const std::vector<workload::MapEvent>& map_events() const { return map_events_; }
   // What happened since the start. Flushes are counted as far as CPA makes them; callers' own flushes are not recorded.
   const model::EventCounters& events() const { return events_; }
 
@@ -49,21 +53,28 @@ class Predictor {
 
   Predictor(const workload::ReplayInput& input, model::DirectMap map, model::TablePageSource* tables);
 
+  void OnRequest(const model::AttributeRequest&) override { ++requests_; }
+  void OnSplit(model::MapLevel level, model::FrameNumber first) override;
+  void OnCollapse(model::MapLevel level, model::FrameNumber first) override;
+
   const workload::KernelCounters start_;
   model::DirectMap map_;
   model::DirectMapCounters counters_;
   model::EventCounters events_;
   EndlessTables endless_;
   model::AttributeChanger changer_;
+  int64_t requests_ = 0;  // of the step in work
+  std::vector<workload::MapEvent> map_events_;
 };
 
-// The counters after one step.
+// The state after one step.
 struct Prediction {
   int32_t index = 0;
   std::string action;
   workload::RequestSource source = workload::RequestSource::kNone;
   int64_t requests = 0;
   workload::KernelCounters counters;
+  std::vector<workload::MapEvent> map_events;  // of the step
 };
 
 struct ReplayPrediction {
@@ -71,23 +82,12 @@ struct ReplayPrediction {
   model::EventCounters events;
 };
 
-// Predicts the counters after every step, from the input alone. Errors: kInvalidArgument as Predictor::Create.
-absl::StatusOr<ReplayPrediction> Predict(const workload::ReplayInput& input);
+// Looks at the predictor after a step, and changes nothing.
+using StepVisitor = std::function<void(const workload::ReplayStep&, const Predictor&)>;
 
-// One predicted step beside its measurement.
-struct ComparedStep {
-  Prediction prediction;
-  workload::KernelCounters measured;
-  // Sum, and largest, of the absolute differences of the counters that both have.
-  int64_t difference = 0;
-  int64_t max_difference = 0;
-  bool changed = false;  // a measured counter moved since the step measured before
-};
-
-// Pairs predictions with measurements; steps that were not measured are left out. `start` is the state before the
-// first.
-std::vector<ComparedStep> Compare(const ReplayPrediction& prediction, const workload::ReplayMeasured& measured,
-                                  const workload::KernelCounters& start);
+// Predicts the state after every step, from the input alone; `visit` may be empty. Errors: kInvalidArgument as
+// Predictor::Create.
+absl::StatusOr<ReplayPrediction> Predict(const workload::ReplayInput& input, const StepVisitor& visit = {});
 
 }  // namespace dmfrag::experiment
 

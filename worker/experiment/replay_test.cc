@@ -1,7 +1,5 @@
 #include "worker/experiment/replay.h"
 
-#include <limits>
-
 #include "gtest/gtest.h"
 #include "third_party/abseil_extras/status_matchers.h"
 
@@ -13,9 +11,7 @@ using model::FrameCount;
 using model::FrameNumber;
 using model::MapLevel;
 using workload::CpaCall;
-using workload::KernelCounters;
 using workload::ReplayInput;
-using workload::ReplayMeasured;
 
 // 64 MiB, all 2M but the first block.
 ReplayInput Input() {
@@ -91,42 +87,25 @@ TEST(PredictTest, RefusesAStartThatMakesNoSense) {
   EXPECT_THAT(Predict(input), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("row")));
 }
 
-TEST(CompareTest, SaysWhatDiffersAndWhatMoved) {
+TEST(PredictTest, SaysWhichEntryAtWhichRequest) {
   ReplayInput input = Input();
-  AddStep(input, 4, {Invalid(1024)});
+  CpaCall rox;
+  rox.op = CpaCall::Op::kRox;
+  rox.first = FrameNumber(1024);
+  rox.pages_each = FrameCount(512);
+  rox.clear = EntryFlags(EntryFlags::kWritable);
+  CpaCall partial = rox;
+  partial.pages_each = FrameCount(3);
+  input.release = model::KernelRelease::k7_3;
+  AddStep(input, 4, {Invalid(3000), partial, rox});
   AddStep(input, 5, {});
-  AddStep(input, 6, {});
   const auto prediction = Predict(input);
   ASSERT_OK(prediction);
-  KernelCounters exact = prediction->steps[0].counters;
-  exact.direct_map_1g_kib = 77;  // not predicted: left out
-  KernelCounters off = exact;
-  off.level2_splits += 2;
-  off.direct_map_4k_kib -= 4096;
-  ReplayMeasured measured;
-  measured.steps = {{4, exact, {}}, {6, off, {}}};
-  const auto steps = Compare(*prediction, measured, input.start_counters);
-  ASSERT_EQ(steps.size(), 2);
-  EXPECT_EQ(steps[0].difference, 0);
-  EXPECT_TRUE(steps[0].changed);
-  EXPECT_EQ(steps[1].prediction.index, 6);
-  EXPECT_EQ(steps[1].difference, 4098);
-  EXPECT_EQ(steps[1].max_difference, 4096);
-  EXPECT_TRUE(steps[1].changed);
-}
-
-TEST(CompareTest, AbsurdMeasurementsDoNotOverflow) {
-  ReplayInput input = Input();
-  AddStep(input, 4, {});
-  const auto prediction = Predict(input);
-  ASSERT_OK(prediction);
-  KernelCounters absurd;
-  absurd.direct_map_4k_kib = std::numeric_limits<int64_t>::min();
-  absurd.direct_map_2m_kib = std::numeric_limits<int64_t>::max();
-  absurd.level2_splits = std::numeric_limits<int64_t>::min();
-  ReplayMeasured measured;
-  measured.steps = {{4, absurd, {}}};
-  EXPECT_GT(Compare(*prediction, measured, input.start_counters)[0].difference, int64_t{1} << 61);
+  using workload::MapEvent;
+  EXPECT_EQ(prediction->steps[0].map_events, (std::vector<MapEvent>{{0, MapLevel::k2M, FrameNumber(2560), false},
+                                                                    {1, MapLevel::k2M, FrameNumber(1024), false},
+                                                                    {2, MapLevel::k2M, FrameNumber(1024), true}}));
+  EXPECT_TRUE(prediction->steps[1].map_events.empty());
 }
 
 }  // namespace

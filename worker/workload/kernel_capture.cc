@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -126,14 +127,24 @@ absl::StatusOr<CpaCall> ParseCall(const Json& row, const std::string& place) {
   return call;
 }
 
-absl::Status AddFrames(const Json& areas, const std::string& place, std::vector<CpaCall>& calls) {
+// Frames of the secret areas that are mapped, by name.
+using SecretAreas = std::map<std::string, std::vector<FrameNumber>>;
+
+CpaCall SinglePage(CpaCall::Op op, FrameNumber frame) {
+  CpaCall call;
+  call.op = op;
+  call.first = frame;
+  return call;
+}
+
+absl::Status AddFaults(const Json& areas, const std::string& place, SecretAreas& secrets, std::vector<CpaCall>& calls) {
   for (const Json& area : areas) {
+    std::vector<FrameNumber>& frames = secrets[area.at("name").get<std::string>()];
     for (const Json& pfn : area.at("list")) {
       if (pfn.is_null()) continue;  // not mapped any more when the capture looked
-      CpaCall call;
-      call.op = CpaCall::Op::kSetDirectMapInvalid;
-      ASSIGN_OR_RETURN(call.first, ParseFrame(pfn, place));
-      calls.push_back(call);
+      ASSIGN_OR_RETURN(const FrameNumber frame, ParseFrame(pfn, place));
+      frames.push_back(frame);
+      calls.push_back(SinglePage(CpaCall::Op::kSetDirectMapInvalid, frame));
     }
   }
   return absl::OkStatus();
@@ -143,6 +154,17 @@ std::string FirstWord(const std::string& action) { return action.substr(0, actio
 
 bool TouchesSecretPages(const std::string& action) {
   return action.starts_with("secret") || action.starts_with("psecret");
+}
+
+// The area that "free NAME" frees; "" if the action is another.
+std::string FreedArea(const std::string& action) {
+  constexpr std::string_view kFree = "free ";
+  return action.starts_with(kFree) ? action.substr(kFree.size()) : "";
+}
+
+bool HasDump(const Json& step) {
+  const auto after = step.find("after");
+  return after != step.end() && after->contains("direct_map");
 }
 
 // Actions that make the kernel change attributes of the direct map.
@@ -173,40 +195,106 @@ class Recording {
   bool on_;
 };
 
-absl::Status AddCalls(const Json& changes, const std::string& place, std::vector<CpaCall>& calls) {
+// What was recorded in a step or between two: its calls, and the splits and collapses that they made.
+struct Record {
+  std::vector<CpaCall> calls;
+  int64_t requests = 0;  // those the calls stand for
+  std::vector<MapEvent> events;
+  bool has_events = false;
+  bool several_cpus = false;
+};
+
+absl::Status AddEvents(const Json& changes, const std::string& place, Record& record) {
+  const auto splits = changes.find("splits");
+  if (splits == changes.end()) return absl::OkStatus();
+  record.has_events = true;
+  const int64_t before = record.requests;
+  for (const Json& row : *splits) {
+    if (row.at(2).is_null()) continue;  // not in the direct map
+    MapEvent event{.request = before + row.at(0).get<int64_t>(), .level = {}, .first = {}, .collapse = false};
+    ASSIGN_OR_RETURN(event.level, ParseLevel(row.at(1).get<std::string>(), place));
+    ASSIGN_OR_RETURN(const FrameNumber frame, ParseFrame(row.at(2), place));
+    event.first = frame.AlignedDown(model::FramesOf(event.level));
+    record.events.push_back(event);
+  }
+  // [index, address, how many entries were put together, frame]: of 2M, then of the 1G entry around it.
+  for (const Json& row : changes.value("collapses", Json::array())) {
+    if (row.at(3).is_null()) continue;
+    ASSIGN_OR_RETURN(const FrameNumber frame, ParseFrame(row.at(3), place));
+    MapEvent event{before + row.at(0).get<int64_t>(), MapLevel::k2M, frame.AlignedDown(model::kFramesPer2M), true};
+    record.events.push_back(event);
+    if (row.at(2).get<int64_t>() < 2) continue;
+    event.level = MapLevel::k1G;
+    event.first = frame.AlignedDown(model::kFramesPer1G);
+    record.events.push_back(event);
+  }
+  std::stable_sort(record.events.begin(), record.events.end(),
+                   [](const MapEvent& a, const MapEvent& b) { return a.request < b.request; });
+  return absl::OkStatus();
+}
+
+// Adds what `changes` (a step's "dm") holds to what was recorded before it.
+absl::Status AddRecord(const Json& changes, const std::string& place, Record& record) {
+  RETURN_IF_ERROR(AddEvents(changes, place, record));
+  record.several_cpus = record.several_cpus || changes.contains("changes_per_cpu");
   for (const Json& row : changes.at("attr_changes")) {
     ASSIGN_OR_RETURN(const CpaCall call, ParseCall(row, place));
-    calls.push_back(call);
+    record.requests += static_cast<int64_t>(call.count);
+    record.calls.push_back(call);
   }
   return absl::OkStatus();
 }
 
-// Calls logged between the end of step `index` and the beginning of the next (lazy frees, mostly).
-absl::StatusOr<std::vector<CpaCall>> CallsAfterStep(const Json& capture, int32_t index) {
-  std::vector<CpaCall> calls;
+// What was logged between the end of step `index` and the beginning of the next (lazy frees, mostly).
+absl::StatusOr<Record> RecordAfterStep(const Json& capture, int32_t index) {
+  Record record;
   const Json outside = capture.value("trace", Json::object()).value("outside_steps", Json::object());
   const auto found = outside.find(absl::StrCat(-1 - index));
-  if (found != outside.end()) RETURN_IF_ERROR(AddCalls(*found, absl::StrCat("after step ", index), calls));
-  return calls;
+  if (found != outside.end()) RETURN_IF_ERROR(AddRecord(*found, absl::StrCat("after step ", index), record));
+  return record;
 }
 
-// `calls` were made before it, and after the step before.
-absl::StatusOr<ReplayStep> ParseStep(const Json& json, std::vector<CpaCall> calls) {
+// `record` holds what was recorded after the step before, and takes up what this one did.
+absl::StatusOr<ReplayStep> ParseStep(const Json& json, SecretAreas& secrets, Record& record) {
   ReplayStep step;
-  step.calls = std::move(calls);
   step.index = json.at("i").get<int32_t>();
   step.action = json.at("action").get<std::string>();
   const std::string place = absl::StrCat("step ", step.index);
   if (const auto dm = json.find("dm"); dm != json.end()) {
     step.source = RequestSource::kCpaCalls;
-    RETURN_IF_ERROR(AddCalls(*dm, place, step.calls));
+    RETURN_IF_ERROR(AddRecord(*dm, place, record));
   } else if (const auto pfns = json.find("pfns"); pfns != json.end() && TouchesSecretPages(step.action)) {
     step.source = RequestSource::kFrames;
-    RETURN_IF_ERROR(AddFrames(*pfns, place, step.calls));
-  } else if (!step.calls.empty()) {
+    RETURN_IF_ERROR(AddFaults(*pfns, place, secrets, record.calls));
+  } else if (const auto freed = secrets.extract(FreedArea(step.action)); !freed.empty()) {
+    step.source = RequestSource::kFrames;
+    for (const FrameNumber frame : freed.mapped()) {
+      record.calls.push_back(SinglePage(CpaCall::Op::kSetDirectMapDefault, frame));
+    }
+  } else if (!record.calls.empty()) {
     step.source = RequestSource::kCpaCalls;
   }
+  step.calls = std::move(record.calls);
   return step;
+}
+
+// What was measured after the step; nullopt if nothing was.
+absl::StatusOr<std::optional<ReplayMeasured::Step>> ParseMeasured(const Json& json, const ReplayStep& step,
+                                                                  Record& record) {
+  ReplayMeasured::Step measured;
+  measured.index = step.index;
+  measured.several_cpus = record.several_cpus;
+  if (record.has_events) measured.events = std::move(record.events);
+  const auto after = json.find("after");
+  if (after != json.end() && after->contains("meminfo_kB")) measured.counters = ParseCounters(*after);
+  if (HasDump(json)) {
+    ASSIGN_OR_RETURN(measured.direct_map,
+                     ParseDirectMap(after->at("direct_map"), absl::StrCat("dump of step ", step.index)));
+  }
+  if (!measured.counters.has_value() && !measured.direct_map.has_value() && !measured.events.has_value()) {
+    return std::nullopt;
+  }
+  return measured;
 }
 
 absl::StatusOr<model::MemoryMap> ParseMemory(const Json& capture) {
@@ -232,11 +320,6 @@ std::string UnrecordedLimitation(const ReplayStep& step) {
                       ") may have changed attributes, and its calls were not recorded: predictions leave them out");
 }
 
-bool HasDump(const Json& step) {
-  const auto after = step.find("after");
-  return after != step.end() && after->contains("direct_map");
-}
-
 absl::Status ParseSteps(const Json& capture, KernelCapture& result) {
   const Json& steps = capture.at("steps");
   Recording recording(capture.at("config").value("kprobes", false), steps);
@@ -251,34 +334,26 @@ absl::Status ParseSteps(const Json& capture, KernelCapture& result) {
     ASSIGN_OR_RETURN(input.start_runs, ParseDirectMap(start->at("after").at("direct_map"), "the first dump"));
   }
   bool started = start == steps.end();
-  std::vector<CpaCall> calls_between;
+  SecretAreas secrets;
+  Record record;  // since the step before
   for (auto json = steps.begin(); json != steps.end(); ++json) {
     const std::string action = json->at("action").get<std::string>();
     recording.Pass(action);
     if (!started) {
       started = json == start;
       if (started) {
-        ASSIGN_OR_RETURN(calls_between, CallsAfterStep(capture, json->at("i").get<int32_t>()));
+        ASSIGN_OR_RETURN(record, RecordAfterStep(capture, json->at("i").get<int32_t>()));
       }
       continue;
     }
-    ASSIGN_OR_RETURN(ReplayStep step, ParseStep(*json, std::exchange(calls_between, {})));
-    ASSIGN_OR_RETURN(calls_between, CallsAfterStep(capture, step.index));
+    ASSIGN_OR_RETURN(ReplayStep step, ParseStep(*json, secrets, record));
     if (input.limitation.empty() && step.source == RequestSource::kNone && !recording.on() &&
         MayChangeAttributes(action)) {
       input.limitation = UnrecordedLimitation(step);
     }
-    const auto after = json->find("after");
-    if (after != json->end() && after->contains("meminfo_kB")) {
-      ReplayMeasured::Step measured;
-      measured.index = step.index;
-      measured.counters = ParseCounters(*after);
-      if (HasDump(*json)) {
-        ASSIGN_OR_RETURN(measured.direct_map,
-                         ParseDirectMap(after->at("direct_map"), absl::StrCat("dump of step ", step.index)));
-      }
-      result.measured.steps.push_back(std::move(measured));
-    }
+    ASSIGN_OR_RETURN(std::optional<ReplayMeasured::Step> measured, ParseMeasured(*json, step, record));
+    if (measured.has_value()) result.measured.steps.push_back(*std::move(measured));
+    ASSIGN_OR_RETURN(record, RecordAfterStep(capture, step.index));
     input.steps.push_back(std::move(step));
   }
   return absl::OkStatus();

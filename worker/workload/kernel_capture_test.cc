@@ -66,7 +66,7 @@ TEST(KernelCaptureTest, ReadsCallsWithTheirStepsDownwardsToo) {
   EXPECT_EQ(step.calls[2].op, CpaCall::Op::kRox);
   EXPECT_TRUE(step.calls[2].clear.Has(model::EntryFlags::kNoExecute));
   ASSERT_EQ(capture->measured.steps.size(), 1);
-  EXPECT_EQ(capture->measured.steps[0].counters.level2_splits, 2);
+  EXPECT_EQ(capture->measured.steps[0].counters->level2_splits, 2);
 }
 
 TEST(KernelCaptureTest, FramesOfSecretPagesStandForCallsThatWereNotRecorded) {

@@ -74,15 +74,29 @@ struct ReplayInput {
   std::string limitation;
 };
 
+// A split or a collapse of one entry of the direct map.
+struct MapEvent {
+  // Index of the request at which it happened, every request of the step's calls counted; -1: before any.
+  int64_t request = 0;
+  model::MapLevel level = model::MapLevel::k2M;  // of the large entry
+  model::FrameNumber first;                      // its first frame
+  bool collapse = false;
+  friend auto operator<=>(const MapEvent&, const MapEvent&) = default;
+};
+
 // What the kernel was measured to do after the start; for the comparison alone.
 struct ReplayMeasured {
   struct Step {
     int32_t index = 0;
-    KernelCounters counters;
+    std::optional<KernelCounters> counters;
     // The direct map, where the step dumped it.
     std::optional<std::vector<model::LeafRun>> direct_map;
+    // Where they were recorded.
+    std::optional<std::vector<MapEvent>> events;
+    // Several processors logged requests, so that rows are out of order and indices are each processor's own.
+    bool several_cpus = false;
   };
-  std::vector<Step> steps;
+  std::vector<Step> steps;  // those with anything measured, in order
 };
 
 }  // namespace dmfrag::workload
