@@ -79,133 +79,18 @@ class AttributeChangerTest : public ::testing::Test {
   EventCounters events_;
 };
 
-// Predictions of the domain notes, section 8, by their numbers.
+// What follows from the kernel's source in numbers stands in tests/oracle/predictions_test.cc; here, what the parts do.
 
-TEST_F(AttributeChangerTest, Prediction01OnePageOfA1GPageSplitsTwice) {
+TEST_F(AttributeChangerTest, TablesAreAskedForFromTheTopDown) {
   Clear(k1GPage + FrameCount(5), 1, kPresentWritable);
-  EXPECT_EQ(counters_.level3_splits, 1);
-  EXPECT_EQ(counters_.level2_splits, 1);
-  EXPECT_EQ(static_cast<int64_t>(counters_.kib_1g() - boot_.kib_1g()), -1048576);
-  EXPECT_EQ(counters_.kib_2m() - boot_.kib_2m(), 1046528);
-  EXPECT_EQ(counters_.kib_4k() - boot_.kib_4k(), 2048);
   EXPECT_EQ(tables_.taken,
             (std::vector<std::pair<MapLevel, FrameNumber>>{{MapLevel::k1G, k1GPage}, {MapLevel::k2M, k1GPage}}));
-}
-
-TEST_F(AttributeChangerTest, Prediction02And03CountersObeyTheirAlgebra) {
-  Clear(k1GPage + FrameCount(5), 2000, kWritable);
-  Clear(k2MPage + FrameCount(3), 1, kPresentWritable);
-  Rox(k1GPage, 4096);
-  EXPECT_EQ(Mapped(counters_), Mapped(boot_));
-  EXPECT_EQ(counters_.kib_4k() - boot_.kib_4k(), 2048 * (counters_.level2_splits - counters_.level2_collapses));
-  EXPECT_EQ(boot_.kib_1g() - counters_.kib_1g(), 1048576 * counters_.level3_splits);
-  EXPECT_GT(counters_.level2_splits, 0);
-  EXPECT_OK(map_.CheckInvariants());
-}
-
-TEST_F(AttributeChangerTest, Prediction04PagesThatAre4KAlreadyChangeNoCounter) {
-  Force4K(k2MPage, 512);
-  const DirectMapCounters before = counters_;
-  Clear(k2MPage + FrameCount(7), 3, kPresentWritable);
-  Set(k2MPage + FrameCount(7), 3, kPresentWritable);
-  Clear(k2MPage, 512, kWritable);
-  EXPECT_EQ(counters_, before);
-}
-
-TEST_F(AttributeChangerTest, Prediction06EachLargePageSplitsOnce) {
-  for (uint64_t i = 0; i < 512; ++i) Clear(k2MPage + FrameCount(i), 1, kPresentWritable);
-  EXPECT_EQ(counters_.level2_splits, 1);
-  for (uint64_t i = 0; i < 512; ++i) Clear(k1GPage + FrameCount(i * 512), 1, kPresentWritable);
-  EXPECT_EQ(counters_.level2_splits, 1 + 512);
-  EXPECT_EQ(counters_.level3_splits, 1);
-}
-
-TEST_F(AttributeChangerTest, Prediction07WholeLargePagesAreKeptByRangesAndSplitByArrays) {
-  Clear(k2MPage, 512, kWritable);
-  EXPECT_EQ(counters_.level2_splits, 0);
-  Clear(k1GPage, 512, kWritable);
-  EXPECT_EQ(counters_.level2_splits, 0);
-  EXPECT_EQ(counters_.level3_splits, 1);
-  AttributeRequest array = Request(k2MPage + FrameCount(512), 512);
-  array.clear = kWritable;
-  array.array = true;
-  changer_.Change(array, events_);
-  EXPECT_EQ(counters_.level2_splits, 1);
 }
 
 TEST_F(AttributeChangerTest, AWhole1GPageIsKept) {
   Clear(k1GPage, 262144, kWritable);
   EXPECT_EQ(counters_.level3_splits, 0);
   EXPECT_EQ(events_.entries_written, 1);
-}
-
-TEST_F(AttributeChangerTest, Prediction08ChangingNothingSplitsAndFlushesNothing) {
-  Set(k1GPage + FrameCount(5), 1, kPresentWritable);
-  Set(k2MPage + FrameCount(5), 777, kPresentWritable);
-  EXPECT_EQ(counters_, boot_);
-  EXPECT_EQ(events_.flushes_all + events_.flushes_range + events_.entries_written, 0);
-  EXPECT_EQ(events_.cpa_requests, 2);
-}
-
-TEST_F(AttributeChangerTest, Prediction09SetMemory4KSplitsOnce) {
-  Force4K(k2MPage, 512);
-  EXPECT_EQ(counters_.level2_splits, 1);
-  Force4K(k2MPage, 512);
-  EXPECT_EQ(counters_.level2_splits, 1);
-  Force4K(k1GPage, 512);
-  EXPECT_EQ(counters_.level2_splits, 2);
-  EXPECT_EQ(counters_.level3_splits, 1);
-}
-
-TEST_F(AttributeChangerTest, Prediction10NotPresentIsAnAttributeLikeAnyOther) {
-  Clear(k2MPage, 512, kPresent);
-  Set(k2MPage, 512, kPresent);
-  EXPECT_EQ(counters_.level2_splits, 0);
-  Clear(k2MPage, 512, kPresent);
-  Set(k2MPage + FrameCount(9), 1, kPresent);
-  EXPECT_EQ(counters_.level2_splits, 1);
-  EXPECT_FALSE(map_.Lookup(k2MPage)->flags.Has(EntryFlags::kPresent));
-  EXPECT_TRUE(map_.Lookup(k2MPage + FrameCount(9))->flags.Has(EntryFlags::kPresent));
-}
-
-TEST_F(AttributeChangerTest, Prediction11EverySplitTakesATableAndFlushesAll) {
-  AttributeRequest request = Request(k1GPage + FrameCount(100), 1000);
-  request.clear = kPresentWritable;
-  request.flush = false;
-  changer_.Change(request, events_);
-  EXPECT_EQ(events_.splits_1g, 1);
-  EXPECT_EQ(events_.splits_2m, 2);  // both ends; the 2M page between is covered whole
-  EXPECT_EQ(events_.table_pages, 3);
-  EXPECT_EQ(events_.flushes_all, 3);
-  EXPECT_EQ(events_.flushes_range, 0);
-  EXPECT_EQ(events_.flush_ipis, 9);
-}
-
-TEST_F(AttributeChangerTest, Prediction12RangesFlushPageByPageUpTo33Pages) {
-  Force4K(k2MPage, 512);
-  const int64_t after_split = events_.flushes_all;
-  Clear(k2MPage, 33, kWritable);
-  EXPECT_EQ(events_.flushes_range, 1);
-  EXPECT_EQ(events_.flushes_all, after_split);
-  Clear(k2MPage + FrameCount(100), 34, kWritable);
-  EXPECT_EQ(events_.flushes_range, 1);
-  EXPECT_EQ(events_.flushes_all, after_split + 1);
-}
-
-TEST_F(AttributeChangerTest, Prediction13OutOfMemoryAtASplitLeavesTheRestAlone) {
-  tables_.left = 1;
-  // Half a 2M page, a whole one, and half of a third: the first split finds memory, the second does not.
-  EXPECT_EQ(Clear(k2MPage + FrameCount(256), 256 + 512 + 256, kWritable), CpaOutcome::kNoMemory);
-  EXPECT_EQ(events_.split_enomem, 1);
-  EXPECT_FALSE(map_.Lookup(k2MPage + FrameCount(256))->flags.Has(EntryFlags::kWritable));
-  EXPECT_FALSE(map_.Lookup(k2MPage + FrameCount(512))->flags.Has(EntryFlags::kWritable));
-  EXPECT_EQ(map_.Lookup(k2MPage + FrameCount(1024))->level, MapLevel::k2M);
-  EXPECT_EQ(map_.Lookup(k2MPage + FrameCount(1024))->flags, kFlags);
-  EXPECT_EQ(counters_.level2_splits, 1);
-  EXPECT_EQ(Mapped(counters_), Mapped(boot_));
-  EXPECT_EQ(events_.flushes_all, 2);  // the split's, and one for what was changed
-  // Restoring needs no memory for what was split.
-  EXPECT_EQ(Set(k2MPage + FrameCount(256), 256 + 512, kWritable), CpaOutcome::kDone);
 }
 
 TEST_F(AttributeChangerTest, FailingAtTheFirstSplitOfA1GPageKeepsIt) {
@@ -215,7 +100,7 @@ TEST_F(AttributeChangerTest, FailingAtTheFirstSplitOfA1GPageKeepsIt) {
   EXPECT_EQ(events_.flushes_all, 0);
 }
 
-// Prediction 15, and what captures of 7.3 show.
+// As captures of 7.3 show.
 TEST_F(AttributeChangerTest, APageOnceNotPresentLosesGlobalAndKeepsItsBlockFromCollapsing) {
   Clear(k2MPage + FrameCount(3), 1, kPresentWritable);
   Set(k2MPage + FrameCount(3), 1, kPresentWritable);

@@ -56,7 +56,6 @@ TEST(DirectMapBootTest, WithoutGbpagesTheCeilingIs2M) {
   EXPECT_EQ(map.counts(), (LeafCounts{512, 511 + 512, 0}));
 }
 
-// Prediction 32 of the domain notes, first half.
 TEST(DirectMapBootTest, DebugPageallocMapsEverythingWith4K) {
   for (const BootMappingRules& rules : {BootMappingRules{.debug_pagealloc = true}, BootMappingRules{.pse = false}}) {
     const DirectMap map = DirectMap::Boot(*MemoryMap::Pc(2 * kGib), rules, kFlags);
