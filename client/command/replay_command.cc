@@ -12,6 +12,7 @@
 #include "client/replay/capture_file.h"
 #include "client/replay/replay.h"
 #include "client/replay/summary.h"
+#include "client/replay/summary_json.h"
 #include "client/replay/upload.h"
 #include "client/results/result_pages.h"
 #include "client/sweep/axis_reader.h"
@@ -136,7 +137,7 @@ class ReplayCommand : public Command {
         } else {
           out << CaptureTable(summaries);
         }
-        out << TotalLine(summaries);
+        out << TotalText(summaries);
         break;
     }
   }

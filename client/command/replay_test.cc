@@ -120,7 +120,7 @@ TEST_F(ReplayTest, StepsWithChangeAreComparedAndSummedUp) {
       "differ\n"
       "step  action      source  DirectMap4k  DirectMap2M  2M splits  1G splits  difference\n"
       "   3  secret s 3  frames          100            0          0          0           0\n"
-      "2 steps, 1 with change, 2 exact, max |difference| 0\n");
+      "2 steps, 2 exact; 1 with change, 1 exact; max |difference| 0\n");
   EXPECT_THAT(Run({"replay", file, "--steps", "all"}).out, HasSubstr("   4  secret s 4"));
 }
 
@@ -132,7 +132,7 @@ TEST_F(ReplayTest, AnUnexplainedDifferenceIsAMismatch) {
   const ProgramResult differs = Run({"replay", file});
   EXPECT_EQ(differs.code, ExitCode::kMismatch);
   EXPECT_THAT(differs.out, HasSubstr("104/100"));
-  EXPECT_THAT(differs.out, EndsWith("1 steps, 0 with change, 0 exact, max |difference| 4\n"));
+  EXPECT_THAT(differs.out, EndsWith("1 steps, 0 exact; 0 with change, 0 exact; max |difference| 4\n"));
   report.set_limitation("the capture has no dump");
   const ProgramResult explained = Run({"replay", file});
   EXPECT_EQ(explained.code, ExitCode::kOk);
@@ -151,6 +151,17 @@ TEST_F(ReplayTest, AWholeFolderGivesOneObject) {
   v1::ReplayReport& a = *server_.results.results[0].mutable_result()->mutable_replay();
   a.set_start_step(1);
   AddStep(a, 2, 8, 8, true);
+  v1::ReplayStep& split = *a.mutable_steps(0);
+  v1::MapEvent& event = *split.add_events();
+  event.set_request(5);
+  event.set_level(3);
+  event.set_pfn(262144);
+  split.mutable_event_comparison()->set_recorded(1);
+  split.mutable_event_comparison()->set_in_place(1);
+  split.mutable_dump()->set_entries(9);
+  split.mutable_dump()->set_equal_entries(9);
+  a.add_steps()->set_index(3);  // stripped of its measurement
+  a.mutable_boot()->mutable_predicted()->set_direct_map_4k_kib(4);
   v1::ReplayReport& b = *server_.results.results[1].mutable_result()->mutable_replay();
   b.set_limitation("lost events");
   AddStep(b, 2, 8, 5, true);
@@ -164,13 +175,24 @@ TEST_F(ReplayTest, AWholeFolderGivesOneObject) {
   EXPECT_EQ(document["steps"], 4);
   EXPECT_EQ(document["steps_with_change"], 3);
   EXPECT_EQ(document["exact_steps"], 3);
+  EXPECT_EQ(document["exact_steps_with_change"], 2);
   EXPECT_EQ(document["max_abs_difference"], 3);
+  EXPECT_EQ(document["map_events"]["in_place"], 2);  // the copy of a counts again
   ASSERT_EQ(document["per_capture"].size(), 5u);
   const json& first = document["per_capture"][0];
   EXPECT_EQ(first["capture"], "a");
   EXPECT_EQ(first["kernel"], "6.1.0-56-amd64");
   EXPECT_EQ(first["start_step"], 1);
   EXPECT_EQ(first["limitation"], nullptr);
+  EXPECT_EQ(first["steps"], 1);
+  EXPECT_EQ(first["predictions"].size(), 2u);
+  EXPECT_EQ(first["predictions"][0]["map_events"],
+            json::parse(R"([{"request": 5, "event": "split", "level": "1G", "pfn": 262144}])"));
+  EXPECT_EQ(first["predictions"][1]["measured"], nullptr);
+  EXPECT_EQ(first["dumps"], json::parse(R"({"dumps": 1, "equal_dumps": 1, "entries": 9, "equal_entries": 9})"));
+  EXPECT_EQ(first["boot"]["predicted"]["direct_map_4k_kib"], 4);
+  EXPECT_EQ(first["boot"]["measured"], nullptr);
+  EXPECT_EQ(first["flushes"], json::array());
   EXPECT_EQ(first["error"], nullptr);
   EXPECT_EQ(document["per_capture"][1]["limitation"], "lost events");
   EXPECT_EQ(document["per_capture"][1]["start_step"], nullptr);
@@ -178,6 +200,21 @@ TEST_F(ReplayTest, AWholeFolderGivesOneObject) {
   EXPECT_THAT(document["per_capture"][2]["file"].get<std::string>(), EndsWith("copy-of-a.json"));
   EXPECT_THAT(document["per_capture"][3]["error"].get<std::string>(), HasSubstr("is no capture"));
   EXPECT_THAT(document["per_capture"][4]["error"].get<std::string>(), HasSubstr("is empty"));
+}
+
+TEST_F(ReplayTest, ASplitInAnotherPlaceIsAMismatchThoughTheCountersAgree) {
+  const std::string file = Write("a.json", "{}");
+  server_.results.results = {ReplayResult(0, "a")};
+  v1::ReplayReport& report = *server_.results.results[0].mutable_result()->mutable_replay();
+  AddStep(report, 3, 100, 100, true);
+  report.mutable_steps(0)->mutable_event_comparison()->set_recorded(3);
+  report.mutable_steps(0)->mutable_event_comparison()->set_in_place(2);
+  report.mutable_steps(0)->mutable_event_comparison()->set_unrecorded(1);
+  const ProgramResult result = Run({"replay", file});
+  EXPECT_EQ(result.code, ExitCode::kMismatch);
+  EXPECT_THAT(result.out,
+              EndsWith("3 splits and collapses recorded, 2 predicted at their request and entry, 1 predicted "
+                       "beside them\n"));
 }
 
 TEST_F(ReplayTest, AJobThatFailsIsAnEntryWithItsReason) {

@@ -10,6 +10,21 @@
 
 namespace dmfrag::client {
 
+// Splits and collapses: recorded, of these predicted at their request and entry, and predicted beside them.
+struct MapEventSums {
+  int64_t recorded = 0;
+  int64_t in_place = 0;
+  int64_t unrecorded = 0;
+};
+
+// Dumps of the direct map, and their entries.
+struct DumpSums {
+  int64_t dumps = 0;
+  int64_t equal_dumps = 0;  // in every entry
+  int64_t entries = 0;
+  int64_t equal_entries = 0;
+};
+
 // How well one capture was predicted.
 struct CaptureSummary {
   // File, as it was named.
@@ -18,17 +33,33 @@ struct CaptureSummary {
   std::string error = {};
   v1::ReplayReport report = {};
 
-  int64_t steps() const { return report.steps_size(); }
+  // Steps whose counters were measured; of these, those in which one moved; and those that were predicted exactly.
+  int64_t steps() const;
   int64_t steps_with_change() const;
   int64_t exact_steps() const;
+  int64_t exact_steps_with_change() const;
   // Largest |predicted - measured| of any one counter at any step; an absent counter is not compared.
   int64_t max_abs_difference() const;
+  MapEventSums map_events() const;
+  DumpSums dumps() const;
 };
+
+// The same of all captures.
+struct Totals {
+  int64_t steps = 0;
+  int64_t steps_with_change = 0;
+  int64_t exact_steps = 0;
+  int64_t exact_steps_with_change = 0;
+  int64_t max_abs_difference = 0;
+  MapEventSums map_events;
+  DumpSums dumps;
+};
+Totals TotalsOf(const std::vector<CaptureSummary>& summaries);
 
 // Largest |predicted - measured| of any counter that both have.
 int64_t LargestDifference(const v1::ReplayStep& step);
 
-// A capture differs, and names no limitation that would explain it.
+// A counter, a split or a collapse of a capture differs, and it names no limitation that would explain it.
 bool HasUnexplainedDifference(const std::vector<CaptureSummary>& summaries);
 
 // There is a capture without a prediction.
@@ -41,13 +72,8 @@ std::string StepTable(const CaptureSummary& summary, bool all_steps);
 // One row per capture, for people.
 std::string CaptureTable(const std::vector<CaptureSummary>& summaries);
 
-// "N steps, M with change, K exact, max |difference| D".
-std::string TotalLine(const std::vector<CaptureSummary>& summaries);
-
-// {"captures", "steps", "steps_with_change", "exact_steps", "max_abs_difference", "per_capture": [{"capture", "file",
-// "kernel", "start_step", "steps", "steps_with_change", "exact_steps", "max_abs_difference", "limitation", "error"}]}.
-// All figures are numbers; start_step, limitation and error are null where there is none.
-std::string SummaryJson(const std::vector<CaptureSummary>& summaries);
+// The totals in words, a line each for counters, splits and dumps.
+std::string TotalText(const std::vector<CaptureSummary>& summaries);
 
 // One record per compared step of every capture.
 std::string StepCsv(const std::vector<CaptureSummary>& summaries, bool all_steps);
