@@ -135,7 +135,15 @@ std::string DirectMapLockstep::Perform(const AttributeRequest& request, uint64_t
   Begin(Print(request), tables_left);
   last_outcome_ = changer_.Change(request, events_);
   const std::string difference = Difference(reference_.Change(request));
-  return Report(difference.empty() ? TouchedDifference(request) : difference);
+  return Report(difference.empty() ? TouchedDifference(request.range) : difference);
+}
+
+std::string DirectMapLockstep::PerformCollapse(model::FrameRange range) {
+  Begin("Collapse(" + Print(AttributeRequest{.range = range}) + ".range)", RecordedTables::kEndless);
+  changer_.Collapse(range, events_);
+  reference_.CollapseBlocks(range);
+  const std::string difference = Difference(last_outcome_);
+  return Report(difference.empty() ? TouchedDifference(range) : difference);
 }
 
 std::string DirectMapLockstep::Perform(const model::VirtualAttributeRequest& request, bool of_image,
@@ -203,10 +211,10 @@ std::string DirectMapLockstep::MappingDifference(const model::VirtualMap& map,
 }
 
 // What was touched, looked up frame by frame, and the blocks around it.
-std::string DirectMapLockstep::TouchedDifference(const AttributeRequest& request) const {
+std::string DirectMapLockstep::TouchedDifference(model::FrameRange range) const {
   const auto& pages = reference_.pages();
-  const FrameNumber first = std::min(request.range.first, FrameNumber(pages.size()));
-  const FrameNumber end = std::min(request.range.end, FrameNumber(pages.size()));
+  const FrameNumber first = std::min(range.first, FrameNumber(pages.size()));
+  const FrameNumber end = std::min(range.end, FrameNumber(pages.size()));
   for (FrameNumber frame = first; frame < end; frame = frame + FrameCount(1)) {
     if (PageOf(map_, frame) != pages[frame.raw()]) return "lookup of frame " + std::to_string(frame.raw());
   }

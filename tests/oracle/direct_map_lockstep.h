@@ -67,6 +67,9 @@ class DirectMapLockstep {
   std::string Perform(const model::VirtualAttributeRequest& request, bool of_image,
                       uint64_t tables_left = RecordedTables::kEndless);
 
+  // AttributeChanger::Collapse.
+  std::string PerformCollapse(model::FrameRange range);
+
   model::CpaOutcome last_outcome() const { return last_outcome_; }
   const model::DirectMap& map() const { return map_; }
   const model::DirectMapCounters& counters() const { return counters_; }
@@ -81,7 +84,7 @@ class DirectMapLockstep {
   std::string Report(const std::string& difference) const;
   std::string Difference(model::CpaOutcome reference_outcome) const;
   std::string EntryDifference() const;
-  std::string TouchedDifference(const model::AttributeRequest& request) const;
+  std::string TouchedDifference(model::FrameRange range) const;
   std::string EventDifference() const;
   static std::string MappingDifference(const model::VirtualMap& map, const ReferenceDirectMap::Mapping& reference);
 

@@ -88,6 +88,7 @@ DirectMapProgram::Step StepFromBytes(std::string_view bytes, uint64_t frames) {
   std::transform(bytes.begin(), bytes.end(), b.begin(), [](char c) { return static_cast<uint8_t>(c); });
   DirectMapProgram::Step step;
   step.target = kTargets[b[7] % 4];
+  if (step.target == Target::kDirectMap && b[6] % 16 == 5) step.target = Target::kCollapse;
   if (step.target == Target::kArea) frames = DirectMapLockstep::kAreaPages;
   if (step.target == Target::kImage) frames = DirectMapLockstep::kImagePages;
   const uint64_t place = b[0] | b[1] << 8 | (b[2] & 0x0f) << 16;
@@ -153,6 +154,8 @@ std::string RunInLockstep(const DirectMapProgram& program, model::EventCounters&
   for (const DirectMapProgram::Step& step : program.steps) {
     if (step.target == Target::kDirectMap) {
       difference = maps.Perform(step.request, step.tables_left);
+    } else if (step.target == Target::kCollapse) {
+      difference = maps.PerformCollapse(step.request.range);
     } else {
       const bool of_image = step.target == Target::kImage;
       const auto first = of_image ? DirectMapLockstep::kImage : DirectMapLockstep::kArea;

@@ -14,7 +14,7 @@ namespace dmfrag::tests {
 
 // A starting direct map and requests for it.
 struct DirectMapProgram {
-  enum class Target { kDirectMap, kArea, kImage };
+  enum class Target { kDirectMap, kArea, kImage, kCollapse };  // the last: AttributeChanger::Collapse
   struct Step {
     Target target = Target::kDirectMap;
     model::AttributeRequest request;  // elsewhere than in the direct map, frame 0 stands for the mapping's first page

@@ -12,6 +12,11 @@
 #include "rapidcheck.h"
 #include "rapidcheck/gtest.h"
 #include "tests/oracle/direct_map_lockstep.h"
+#include "worker/model/attribute_changer.h"
+#include "worker/model/cpa_rules.h"
+#include "worker/model/direct_map.h"
+#include "worker/model/kernel_release.h"
+#include "worker/model/virtual_map.h"
 
 namespace dmfrag::tests {
 namespace {
@@ -36,10 +41,11 @@ constexpr uint64_t kPossible2MEntries = kBlocks + 512;
 // A direct map and what it takes to change it.
 struct Cpa {
   Cpa() : Cpa(Start()) {}
-  explicit Cpa(DirectMap start)
+  explicit Cpa(const model::CpaRules& rules) : Cpa(Start(), rules) {}
+  explicit Cpa(DirectMap start, const model::CpaRules& rules = model::CpaRules::Of(model::KernelRelease::k7_3))
       : map(std::move(start)),
         counters(DirectMapCounters::Of(map)),
-        changer(&map, &counters, &tables, model::TlbFlushes(2), {.collapse = model::CollapseDesign::kOnRox}) {}
+        changer(&map, &counters, &tables, model::TlbFlushes(2), rules) {}
 
   static DirectMap Start() {
     return *DirectMap::FromRuns({{FrameNumber(0), FrameCount(kBlocks * 512), MapLevel::k2M, kFlags},
@@ -102,7 +108,7 @@ rc::Gen<model::FrameRange> AnyRange() {
                                      {{3, rc::gen::just(uint64_t{1})}, {2, Between(1, 40)}, {1, Between(1, 1200)}})),
       [](const auto& range) { return Range(std::get<0>(range), std::get<1>(range)); });
   return rc::gen::weightedOneOf<model::FrameRange>(
-      {{5, some_pages}, {3, WholeBlocks()}, {1, rc::gen::just(Range(FrameNumber(kGib), 262144))}});
+      {{10, some_pages}, {6, WholeBlocks()}, {1, rc::gen::just(Range(FrameNumber(kGib), 262144))}});
 }
 
 rc::Gen<EntryFlags> AnyFlags() {
@@ -295,6 +301,52 @@ RC_GTEST_PROP(DirectMapProperties, CollapsingChangesSizesAlone, ()) {
   plain.Change(request);
   RC_ASSERT(FlagsByFrame(collapsing.map) == FlagsByFrame(plain.map));
   RC_ASSERT(collapsing.map.counts().pages_4k <= plain.map.counts().pages_4k);
+}
+
+RC_GTEST_PROP(DirectMapProperties, RoundTripsLeaveNoTraceWhereCollapsesAreAutomaticAndGlobalComesBack, ()) {
+  Cpa cpa(model::CpaRules{.collapse = model::CollapseDesign::kWhenUniform, .restore_global = true});
+  const std::vector<LeafRun> before = Runs(cpa.map);
+  const auto frames = *rc::gen::container<std::vector<FrameNumber>>(AnyFrame());
+  for (FrameNumber frame : frames) cpa.Change({.range = Range(frame, 1), .clear = kPresentWritable});
+  for (FrameNumber frame : frames) cpa.Change({.range = Range(frame, 1), .set = kPresentWritable});
+  RC_ASSERT(Runs(cpa.map) == before);
+  RC_ASSERT(cpa.events.splits_2m == cpa.events.collapses_2m);
+  RC_ASSERT(cpa.tables.returned.size() == cpa.tables.taken.size());
+}
+
+RC_GTEST_PROP(DirectMapProperties, AutomaticCollapseLeavesNothingToCollapse, ()) {
+  Cpa cpa(model::CpaRules{.collapse = model::CollapseDesign::kWhenUniform});
+  for (Asked asked : AnyProgram()) {
+    asked.request.force_4k = false;  // what is forced stays until it is written again
+    cpa.Change(asked.request);
+  }
+  const model::EventCounters before = cpa.events;
+  cpa.changer.Collapse({FrameNumber(0), cpa.map.end()}, cpa.events);
+  RC_ASSERT(cpa.events == before);
+}
+
+// Modules, BPF and vmalloc users never make the direct map executable, whatever they ask for.
+RC_GTEST_PROP(DirectMapProperties, AliasesLeaveNoExecuteAlone, ()) {
+  Cpa cpa;
+  model::VirtualMap area(model::VirtualMap::Kind::kVmalloc);
+  constexpr model::VirtualPage kArea(512);
+  area.Map2M(kArea, FrameNumber(1024), kFlags);
+  for (uint64_t i = 0; i < 512; ++i) {
+    area.Map4K(kArea + FrameCount(512 + i), FrameNumber(kGib + i * 3), kFlags);
+  }
+  for (const Asked& asked : AnyProgram()) {
+    const uint64_t first = asked.request.range.first.raw() % 1100;
+    model::VirtualAttributeRequest request;
+    request.range = {kArea + FrameCount(first), kArea + FrameCount(first + asked.request.range.count().raw() % 1100)};
+    request.set = asked.request.set;
+    request.clear = asked.request.clear;
+    request.array = asked.request.array;
+    request.collapse = asked.request.collapse;
+    cpa.changer.Change(area, request, cpa.events);
+  }
+  for (const std::optional<EntryFlags>& flags : FlagsByFrame(cpa.map)) {
+    RC_ASSERT(!flags.has_value() || flags->Has(EntryFlags::kNoExecute));
+  }
 }
 
 RC_GTEST_PROP(DirectMapProperties, WithoutAFlushOnlySplitsFlush, ()) {

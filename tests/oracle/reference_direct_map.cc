@@ -64,16 +64,23 @@ CpaOutcome ReferenceDirectMap::Perform(Mapping& mapping, const Request& request)
   const Progress progress = Walk(mapping, ask, request.check_alias && !(rules_.skip_alias_of_nx && nx_alone));
   const CpaOutcome outcome = progress.out_of_memory ? CpaOutcome::kNoMemory : CpaOutcome::kDone;
   if (!request.flush || !Flush(mapping, ask, progress)) return outcome;
-  if (!request.collapse || rules_.collapse != model::CollapseDesign::kOnRox) return outcome;
+  if (request.collapse && rules_.collapse == model::CollapseDesign::kOnRox) CollapseBlocks(mapping, ask.first, ask.end);
+  return outcome;
+}
+
+void ReferenceDirectMap::CollapseBlocks(model::FrameRange range) {
+  CollapseBlocks(direct_, range.first.raw(), range.end.raw());
+}
+
+void ReferenceDirectMap::CollapseBlocks(Mapping& mapping, uint64_t first, uint64_t end) {
   bool any = false;
-  const uint64_t end = std::min(ask.end, mapping.first + mapping.pages.size());
-  for (uint64_t block = BlockOf(ask.first, MapLevel::k2M); block < end; block += 512) {
+  end = std::min(end, mapping.first + mapping.pages.size());
+  for (uint64_t block = BlockOf(first, MapLevel::k2M); block < end; block += 512) {
     if (!Collapse(mapping, block, MapLevel::k2M)) continue;
     any = true;
     Collapse(mapping, block, MapLevel::k1G);
   }
   if (any) FlushAll();
-  return outcome;
 }
 
 ReferenceDirectMap::Progress ReferenceDirectMap::Walk(Mapping& mapping, const Ask& ask, bool check_alias) {

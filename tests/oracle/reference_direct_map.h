@@ -52,6 +52,9 @@ class ReferenceDirectMap {
   // Carries out `request` on `mapping`, one of the above.
   model::CpaOutcome Change(Mapping& mapping, const model::VirtualAttributeRequest& request);
 
+  // Puts together what equal entries there are in the 2M blocks of the direct map that `range` touches.
+  void CollapseBlocks(model::FrameRange range);
+
   // Up to the end of the last run: there is nothing beyond.
   const std::vector<Page>& pages() const { return direct_.pages; }
   const model::DirectMapCounters& counters() const { return counters_; }
@@ -92,6 +95,7 @@ class ReferenceDirectMap {
   bool Flush(const Mapping& mapping, const Ask& ask, const Progress& progress);
   bool Split(Mapping& mapping, uint64_t page);
   bool Uniform(const Mapping& mapping, uint64_t page, model::MapLevel level) const;
+  void CollapseBlocks(Mapping& mapping, uint64_t first, uint64_t end);
   bool Collapse(Mapping& mapping, uint64_t page, model::MapLevel to);
   void FlushAll();
   model::EntryFlags NewFlags(model::EntryFlags old, const Ask& ask) const;

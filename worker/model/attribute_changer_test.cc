@@ -147,6 +147,14 @@ TEST_F(AttributeChangerTest, PagesMarked4KOnPurposeDoNotCollapse) {
   EXPECT_EQ(counters_.level2_collapses, 0);
 }
 
+TEST_F(AttributeChangerTest, BlocksThatAreNotPresentDoNotCollapse) {
+  for (uint64_t i = 0; i < 512; ++i) Clear(k2MPage + FrameCount(i), 1, kPresentWritable);
+  EXPECT_TRUE(map_.UniformFlags(k2MPage, MapLevel::k2M).has_value());
+  Rox(k2MPage, 512);
+  EXPECT_TRUE(map_.UniformFlags(k2MPage, MapLevel::k2M).has_value());
+  EXPECT_EQ(counters_.level2_collapses, 0);
+}
+
 TEST_F(AttributeChangerTest, ACompleteGibCollapsesTo1G) {
   Rox(k1GPage + FrameCount(5), 1);
   Rox(k1GPage, 262144);
