@@ -108,7 +108,23 @@ void SetReplayMetrics(const KernelCounters& last, const EventCounters& events, v
   metrics.set_entries_written(events.entries_written);
 }
 
-v1::ReplayStep StepFrom(const experiment::ComparedStep& step) {
+v1::FlushComparison FlushesFrom(const experiment::ComparedStep& step, uint32_t cpus) {
+  v1::FlushComparison proto;
+  proto.set_user(experiment::StepUserName(step.flushes.user));
+  v1::FlushCounts& predicted = *proto.mutable_predicted();
+  predicted.set_flush_tlb_all(step.flushes.flushes.flush_tlb_all);
+  predicted.set_flush_tlb_kernel_range(step.flushes.flushes.flush_tlb_kernel_range);
+  if (cpus > 1) predicted.set_ipis_per_other_cpu_milli(1000 * step.flushes.flushes.InterruptsPerOtherCpu(cpus));
+  if (!step.interrupts.has_value()) return proto;
+  v1::FlushCounts& measured = *proto.mutable_measured();
+  if (cpus > 1) measured.set_ipis_per_other_cpu_milli(1000 * step.interrupts->function_calls / (cpus - 1));
+  if (!step.interrupts->flushes.has_value()) return proto;
+  measured.set_flush_tlb_all(step.interrupts->flushes->flush_tlb_all);
+  measured.set_flush_tlb_kernel_range(step.interrupts->flushes->flush_tlb_kernel_range);
+  return proto;
+}
+
+v1::ReplayStep StepFrom(const experiment::ComparedStep& step, uint32_t cpus) {
   v1::ReplayStep proto;
   proto.set_index(step.prediction.index);
   proto.set_action(step.prediction.action);
@@ -135,6 +151,9 @@ v1::ReplayStep StepFrom(const experiment::ComparedStep& step) {
   if (step.dump.has_value()) {
     proto.mutable_dump()->set_entries(step.dump->entries);
     proto.mutable_dump()->set_equal_entries(step.dump->equal_entries);
+  }
+  if (step.flushes.flushes != experiment::FlushCounts{} || step.interrupts.has_value()) {
+    *proto.mutable_flushes() = FlushesFrom(step, cpus);
   }
   return proto;
 }
@@ -173,7 +192,7 @@ v1::JobResult ResultFromReplay(const workload::ReplayInput& input, const experim
   int64_t changed = 0;
   int64_t largest = 0;
   for (const experiment::ComparedStep& step : comparison.steps) {
-    *report.add_steps() = StepFrom(step);
+    *report.add_steps() = StepFrom(step, input.cpus);
     if (!step.measured.has_value()) continue;
     ++compared;
     exact += step.difference == 0 ? 1 : 0;

@@ -88,6 +88,7 @@ TEST(ResultFromReplayTest, ReportsEachComparedStep) {
                               .start_counters = {},
                               .steps = {},
                               .limitation = "none to speak of"};
+  input.cpus = 4;
   experiment::ComparedStep exact;
   exact.prediction.index = 5;
   exact.prediction.action = "secret a 1";
@@ -102,6 +103,9 @@ TEST(ResultFromReplayTest, ReportsEachComparedStep) {
   wrong.measured->level2_collapses = 3;
   wrong.map_events = {.recorded = 4, .in_place = 3, .unrecorded = 2, .as_set = true};
   wrong.dump = {.entries = 9, .equal_entries = 8};
+  wrong.flushes.user = experiment::StepUser::kSecretFault;
+  wrong.flushes.flushes = {.flush_tlb_all = 1, .flush_tlb_kernel_range = 10, .cpa_ranges = 0};
+  wrong.interrupts = {.function_calls = 35, .flushes = {{.flush_tlb_all = 2, .flush_tlb_kernel_range = 10}}};
   experiment::ComparedStep unmeasured;
   const v1::JobResult result = ResultFromReplay(input, {.steps = {exact, wrong, unmeasured}, .events = {}});
   EXPECT_EQ(result.metrics().replay_steps(), 2);
@@ -119,6 +123,13 @@ TEST(ResultFromReplayTest, ReportsEachComparedStep) {
   EXPECT_FALSE(result.replay().steps(0).has_event_comparison());
   EXPECT_EQ(result.replay().steps(1).event_comparison().in_place(), 3);
   EXPECT_EQ(result.replay().steps(1).dump().equal_entries(), 8);
+  EXPECT_FALSE(result.replay().steps(0).has_flushes());
+  const v1::FlushComparison& flushes = result.replay().steps(1).flushes();
+  EXPECT_EQ(flushes.user(), "secret fault");
+  EXPECT_EQ(flushes.predicted().flush_tlb_all(), 1);
+  EXPECT_EQ(flushes.predicted().ipis_per_other_cpu_milli(), 11000);
+  EXPECT_EQ(flushes.measured().flush_tlb_all(), 2);
+  EXPECT_EQ(flushes.measured().ipis_per_other_cpu_milli(), 11666);
   EXPECT_EQ(result.replay().steps(0).source(), v1::REQUEST_SOURCE_FRAMES);
   EXPECT_EQ(result.replay().steps(1).difference(), 12);
   EXPECT_FALSE(result.replay().steps(1).predicted().has_level2_collapses());

@@ -129,11 +129,13 @@ absl::StatusOr<ReplayComparison> PredictAndCompare(const workload::KernelCapture
                      dumps[step.index] =
                          CompareDump(predictor.direct_map(), *found->second->direct_map, TouchedBy(step));
                    }));
+  ASSIGN_OR_RETURN(std::vector<FlushPrediction> flushes, PredictFlushes(capture.input));
   ReplayComparison comparison{.steps = {}, .events = prediction.events};
   KernelCounters before = capture.input.start_counters;
-  for (Prediction& predicted : prediction.steps) {
+  for (size_t i = 0; i < prediction.steps.size(); ++i) {
     ComparedStep& step = comparison.steps.emplace_back();
-    step.prediction = std::move(predicted);
+    step.prediction = std::move(prediction.steps[i]);
+    step.flushes = std::move(flushes[i]);
     const auto found = measured.find(step.prediction.index);
     if (found == measured.end()) continue;
     if (found->second->counters.has_value()) {
@@ -142,6 +144,7 @@ absl::StatusOr<ReplayComparison> PredictAndCompare(const workload::KernelCapture
       before = *step.measured;
       CompareCounters(step.prediction.counters, *step.measured, step);
     }
+    step.interrupts = found->second->interrupts;
     if (found->second->events.has_value()) {
       step.map_events =
           CompareMapEvents(step.prediction.map_events, *found->second->events, found->second->several_cpus);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "worker/experiment/flush_prediction.h"
 #include "worker/experiment/replay.h"
 #include "worker/model/direct_map.h"
 #include "worker/workload/kernel_capture.h"
@@ -38,6 +39,8 @@ struct ComparedStep {
   bool changed = false;  // a measured counter moved since the step measured before
   std::optional<MapEventComparison> map_events;
   std::optional<DumpComparison> dump;
+  FlushPrediction flushes;
+  std::optional<workload::MeasuredInterrupts> interrupts;
 };
 
 struct ReplayComparison {

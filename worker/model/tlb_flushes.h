@@ -10,7 +10,9 @@ namespace dmfrag::model {
 
 // Counts flushes of kernel addresses, which go to every processor. Source: arch/x86/mm/tlb.c; that each costs one
 // interrupt per other processor, seen in /proc/interrupts CAL, is measured. Interrupts of parallel flushes are not
-// merged here. Immutable.
+// merged here. Page-table isolation changes neither: kernel entries are not global then, and a flush of single pages
+// also marks the processor's other address spaces stale, which sends no further interrupt (no capture with PTI counted
+// flushes). Immutable.
 class TlbFlushes {
  public:
   // tlb_single_page_flush_ceiling: a range of more pages becomes a full flush.

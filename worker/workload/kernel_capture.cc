@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/workload/capture_interrupts.h"
 #include "worker/workload/xz.h"
 
 namespace dmfrag::workload {
@@ -280,7 +281,7 @@ absl::StatusOr<ReplayStep> ParseStep(const Json& json, SecretAreas& secrets, Rec
 
 // What was measured after the step; nullopt if nothing was.
 absl::StatusOr<std::optional<ReplayMeasured::Step>> ParseMeasured(const Json& json, const ReplayStep& step,
-                                                                  Record& record) {
+                                                                  bool flushes_counted, Record& record) {
   ReplayMeasured::Step measured;
   measured.index = step.index;
   measured.several_cpus = record.several_cpus;
@@ -291,7 +292,9 @@ absl::StatusOr<std::optional<ReplayMeasured::Step>> ParseMeasured(const Json& js
     ASSIGN_OR_RETURN(measured.direct_map,
                      ParseDirectMap(after->at("direct_map"), absl::StrCat("dump of step ", step.index)));
   }
-  if (!measured.counters.has_value() && !measured.direct_map.has_value() && !measured.events.has_value()) {
+  ASSIGN_OR_RETURN(measured.interrupts, ParseInterrupts(json, flushes_counted));
+  if (!measured.counters.has_value() && !measured.direct_map.has_value() && !measured.events.has_value() &&
+      !measured.interrupts.has_value()) {
     return std::nullopt;
   }
   return measured;
@@ -333,6 +336,7 @@ absl::Status ParseSteps(const Json& capture, KernelCapture& result) {
     input.start_counters = ParseCounters(start->at("after"));
     ASSIGN_OR_RETURN(input.start_runs, ParseDirectMap(start->at("after").at("direct_map"), "the first dump"));
   }
+  const bool flushes_counted = CountsFlushCalls(capture);
   bool started = start == steps.end();
   SecretAreas secrets;
   Record record;  // since the step before
@@ -351,7 +355,7 @@ absl::Status ParseSteps(const Json& capture, KernelCapture& result) {
         MayChangeAttributes(action)) {
       input.limitation = UnrecordedLimitation(step);
     }
-    ASSIGN_OR_RETURN(std::optional<ReplayMeasured::Step> measured, ParseMeasured(*json, step, record));
+    ASSIGN_OR_RETURN(std::optional<ReplayMeasured::Step> measured, ParseMeasured(*json, step, flushes_counted, record));
     if (measured.has_value()) result.measured.steps.push_back(*std::move(measured));
     ASSIGN_OR_RETURN(record, RecordAfterStep(capture, step.index));
     input.steps.push_back(std::move(step));
@@ -396,6 +400,7 @@ absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
   KernelCapture result{.input = {.capture_id = capture.at("id").get<std::string>(),
                                  .kernel = capture.at("kernel").at("pkg").get<std::string>(),
                                  .release = {},
+                                 .cpus = 1,
                                  .memory = std::move(memory),
                                  .mapping = {},
                                  .start_step = {},
@@ -405,6 +410,7 @@ absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
                                  .limitation = {}},
                        .measured = {}};
   ASSIGN_OR_RETURN(result.input.release, ParseRelease(result.input.kernel));
+  ASSIGN_OR_RETURN(result.input.cpus, ParseCpus(capture));
   result.input.mapping.gbpages = capture.at("using_gb_pages").get<bool>();
   result.input.mapping.pse = capture.at("cpu_flags").at("pse").get<bool>();
   RETURN_IF_ERROR(ParseSteps(capture, result));

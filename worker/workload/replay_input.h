@@ -44,6 +44,14 @@ struct CpaCall {
   model::FrameCount pages_each{1};
   model::EntryFlags set;
   model::EntryFlags clear;
+
+  // The i-th of the calls alone. REQUIRES: i < count.
+  CpaCall Single(uint64_t i) const {
+    CpaCall single = *this;
+    single.first = model::FrameNumber(first.raw() + static_cast<uint64_t>(step * static_cast<int64_t>(i)));
+    single.count = 1;
+    return single;
+  }
 };
 
 // Where the requests of a step came from.
@@ -62,6 +70,7 @@ struct ReplayInput {
   std::string kernel;  // package
   // Whose rules hold: the greatest known release that is not later than the package's.
   model::KernelRelease release = model::KernelRelease::k6_12;
+  uint32_t cpus = 1;  // online
   model::MemoryMap memory;
   model::BootMappingRules mapping;
   // The dump the prediction starts from, and its counters. Without a dump, the boot rule and the counters at boot.
@@ -72,6 +81,19 @@ struct ReplayInput {
   std::vector<ReplayStep> steps;
   // What keeps the capture from being predicted exactly, as far as the above tells; empty if nothing.
   std::string limitation;
+};
+
+// Interrupts and flushes that the kernel counted over one step.
+struct MeasuredInterrupts {
+  // Function call interrupts received, summed over the processors (CAL of /proc/interrupts): those of kernel flushes,
+  // and everything else that calls a function on another processor. Flushes of user addresses are counted apart (TLB).
+  int64_t function_calls = 0;
+  // Calls made, where kprobes on both functions counted them.
+  struct FlushCalls {
+    int64_t flush_tlb_all = 0;
+    int64_t flush_tlb_kernel_range = 0;
+  };
+  std::optional<FlushCalls> flushes;
 };
 
 // A split or a collapse of one entry of the direct map.
@@ -95,6 +117,8 @@ struct ReplayMeasured {
     std::optional<std::vector<MapEvent>> events;
     // Several processors logged requests, so that rows are out of order and indices are each processor's own.
     bool several_cpus = false;
+    // Absent: not counted.
+    std::optional<MeasuredInterrupts> interrupts = {};
   };
   std::vector<Step> steps;  // those with anything measured, in order
 };
