@@ -149,7 +149,9 @@ class ReplayCommand : public Command {
     }
     const v1::ReplayReport& report = summary.report;
     out << report.capture_id() << ", kernel " << report.kernel() << ", from "
-        << (report.has_start_step() ? absl::StrCat("the dump at step ", report.start_step()) : "the e820 map alone")
+        << (report.has_start_step() ? absl::StrCat("the dump at step ", report.start_step())
+            : report.has_boot()     ? "the map predicted for boot"
+                                    : "the e820 map alone")
         << "; counters in KiB and counts, predicted/measured where they differ\n"
         << StepTable(summary, all_steps);
     if (!report.limitation().empty()) out << "limitation: " << report.limitation() << "\n";

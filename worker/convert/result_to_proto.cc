@@ -187,6 +187,13 @@ v1::JobResult ResultFromReplay(const workload::ReplayInput& input, const experim
   report.set_kernel(input.kernel);
   if (input.start_step.has_value()) report.set_start_step(*input.start_step);
   report.set_limitation(input.limitation);
+  if (comparison.boot.has_value()) {
+    v1::BootComparison& boot = *report.mutable_boot();
+    SetCounters(comparison.boot->prediction.counters, *boot.mutable_predicted());
+    if (comparison.boot->measured.has_value()) SetCounters(*comparison.boot->measured, *boot.mutable_measured());
+    boot.set_difference(comparison.boot->difference);
+    boot.set_limitation(comparison.boot->prediction.limitation);
+  }
   int64_t compared = 0;
   int64_t exact = 0;
   int64_t changed = 0;

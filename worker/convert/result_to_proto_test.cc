@@ -107,7 +107,18 @@ TEST(ResultFromReplayTest, ReportsEachComparedStep) {
   wrong.flushes.flushes = {.flush_tlb_all = 1, .flush_tlb_kernel_range = 10, .cpa_ranges = 0};
   wrong.interrupts = {.function_calls = 35, .flushes = {{.flush_tlb_all = 2, .flush_tlb_kernel_range = 10}}};
   experiment::ComparedStep unmeasured;
-  const v1::JobResult result = ResultFromReplay(input, {.steps = {exact, wrong, unmeasured}, .events = {}});
+  experiment::BootComparison boot;
+  boot.prediction.counters.direct_map_4k_kib = 8;
+  boot.prediction.limitation = "a guess";
+  boot.measured.emplace();
+  boot.difference = 8;
+  const v1::JobResult result =
+      ResultFromReplay(input, {.steps = {exact, wrong, unmeasured}, .events = {}, .boot = boot});
+  EXPECT_EQ(result.replay().boot().predicted().direct_map_4k_kib(), 8);
+  EXPECT_TRUE(result.replay().boot().has_measured());
+  EXPECT_EQ(result.replay().boot().difference(), 8);
+  EXPECT_EQ(result.replay().boot().limitation(), "a guess");
+  EXPECT_FALSE(ResultFromReplay(input, {.steps = {}, .events = {}}).replay().has_boot());
   EXPECT_EQ(result.metrics().replay_steps(), 2);
   EXPECT_EQ(result.metrics().replay_steps_with_change(), 2);
   EXPECT_EQ(result.metrics().replay_exact_steps(), 1);

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/model/boot_mapping.h"
 
 namespace dmfrag::experiment {
 namespace {
@@ -45,9 +46,8 @@ model::AttributeRequest RequestOf(const CpaCall& call, model::FrameNumber first)
 
 absl::StatusOr<model::DirectMap> StartMap(const workload::ReplayInput& input) {
   if (input.start_step.has_value()) return model::DirectMap::FromRuns(input.start_runs);
-  // As dumps show them: A and D masked out.
-  return model::DirectMap::Boot(input.memory, input.mapping,
-                                EntryFlags::PageKernel().Without(EntryFlags(EntryFlags::kDirty)));
+  if (input.boot.has_value()) return model::PredictBootMapping(*input.boot).map;
+  return model::DirectMap::Boot(input.memory, input.mapping, EntryFlags::PageKernel());
 }
 
 absl::Status CheckStart(const KernelCounters& start) {

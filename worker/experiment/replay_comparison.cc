@@ -26,12 +26,19 @@ int64_t AbsDifference(int64_t a, int64_t b) {
   return size > kMaxDifference ? kMaxDifference : static_cast<int64_t>(size);
 }
 
-void CompareCounters(const KernelCounters& predicted, const KernelCounters& measured, ComparedStep& result) {
+struct CounterDifference {
+  int64_t sum = 0;
+  int64_t largest = 0;
+};
+
+// Of the counters that both have.
+CounterDifference CompareCounters(const KernelCounters& predicted, const KernelCounters& measured) {
+  CounterDifference result;
   const auto add = [&](std::optional<int64_t> a, std::optional<int64_t> b) {
     if (!a.has_value() || !b.has_value()) return;
     const int64_t difference = AbsDifference(*a, *b);
-    result.difference = std::min(result.difference, kMaxDifference - difference) + difference;
-    result.max_difference = std::max(result.max_difference, difference);
+    result.sum = std::min(result.sum, kMaxDifference - difference) + difference;
+    result.largest = std::max(result.largest, difference);
   };
   add(predicted.direct_map_4k_kib, measured.direct_map_4k_kib);
   add(predicted.direct_map_2m_kib, measured.direct_map_2m_kib);
@@ -40,6 +47,16 @@ void CompareCounters(const KernelCounters& predicted, const KernelCounters& meas
   add(predicted.level3_splits, measured.level3_splits);
   add(predicted.level2_collapses, measured.level2_collapses);
   add(predicted.level3_collapses, measured.level3_collapses);
+  return result;
+}
+
+std::optional<BootComparison> CompareBoot(const workload::KernelCapture& capture) {
+  if (!capture.input.boot.has_value()) return std::nullopt;
+  BootComparison boot{.prediction = PredictBoot(*capture.input.boot), .measured = capture.measured.boot};
+  if (boot.measured.has_value()) {
+    boot.difference = CompareCounters(boot.prediction.counters, *boot.measured).sum;
+  }
+  return boot;
 }
 
 // The entries of `dump` that no range of `racing`, sorted by its first frame, touches.
@@ -130,7 +147,7 @@ absl::StatusOr<ReplayComparison> PredictAndCompare(const workload::KernelCapture
                          CompareDump(predictor.direct_map(), *found->second->direct_map, TouchedBy(step));
                    }));
   ASSIGN_OR_RETURN(std::vector<FlushPrediction> flushes, PredictFlushes(capture.input));
-  ReplayComparison comparison{.steps = {}, .events = prediction.events};
+  ReplayComparison comparison{.steps = {}, .events = prediction.events, .boot = CompareBoot(capture)};
   KernelCounters before = capture.input.start_counters;
   for (size_t i = 0; i < prediction.steps.size(); ++i) {
     ComparedStep& step = comparison.steps.emplace_back();
@@ -142,7 +159,9 @@ absl::StatusOr<ReplayComparison> PredictAndCompare(const workload::KernelCapture
       step.measured = found->second->counters;
       step.changed = *step.measured != before;
       before = *step.measured;
-      CompareCounters(step.prediction.counters, *step.measured, step);
+      const CounterDifference difference = CompareCounters(step.prediction.counters, *step.measured);
+      step.difference = difference.sum;
+      step.max_difference = difference.largest;
     }
     step.interrupts = found->second->interrupts;
     if (found->second->events.has_value()) {

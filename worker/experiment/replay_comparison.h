@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "worker/experiment/boot_prediction.h"
 #include "worker/experiment/flush_prediction.h"
 #include "worker/experiment/replay.h"
 #include "worker/model/direct_map.h"
@@ -43,9 +44,18 @@ struct ComparedStep {
   std::optional<workload::MeasuredInterrupts> interrupts;
 };
 
+// The counters at boot.
+struct BootComparison {
+  BootPrediction prediction;
+  std::optional<workload::KernelCounters> measured;
+  int64_t difference = 0;  // sum of the absolute differences of the counters that both have
+};
+
 struct ReplayComparison {
   std::vector<ComparedStep> steps;  // every predicted step
   model::EventCounters events;      // predicted, of all steps
+  // Absent if the capture does not say what its machine was before it booted.
+  std::optional<BootComparison> boot = std::nullopt;
 };
 
 MapEventComparison CompareMapEvents(const std::vector<workload::MapEvent>& predicted,

@@ -4,6 +4,8 @@
 
 #include "gtest/gtest.h"
 #include "third_party/abseil_extras/status_matchers.h"
+#include "worker/model/boot_machine.h"
+#include "worker/model/kernel_release.h"
 
 namespace dmfrag::experiment {
 namespace {
@@ -94,6 +96,31 @@ TEST(ReplayComparisonTest, AbsurdMeasurementsDoNotOverflow) {
   const auto comparison = PredictAndCompare(capture);
   ASSERT_OK(comparison);
   EXPECT_GT(comparison->steps[0].difference, int64_t{1} << 61);
+}
+
+TEST(ReplayComparisonTest, CountersAtBootAreComparedWhereTheMachineIsKnown) {
+  KernelCapture capture = Capture();
+  auto comparison = PredictAndCompare(capture);
+  ASSERT_OK(comparison);
+  EXPECT_FALSE(comparison->boot.has_value());
+  capture.input.boot = model::BootMachine{.release = model::KernelRelease::k7_3,
+                                          .memory = capture.input.memory,
+                                          .rules = {},
+                                          .image = {},
+                                          .initrd = {},
+                                          .moved_initrd = {},
+                                          .nodes = {}};
+  comparison = PredictAndCompare(capture);
+  ASSERT_OK(comparison);
+  ASSERT_TRUE(comparison->boot.has_value());
+  EXPECT_FALSE(comparison->boot->measured.has_value());
+  EXPECT_EQ(comparison->boot->difference, 0);
+  capture.measured.boot = comparison->boot->prediction.counters;
+  capture.measured.boot->direct_map_4k_kib += 2048;
+  capture.measured.boot->direct_map_2m_kib -= 2048;
+  comparison = PredictAndCompare(capture);
+  ASSERT_OK(comparison);
+  EXPECT_EQ(comparison->boot->difference, 4096);
 }
 
 TEST(ReplayComparisonTest, EventsCountInTheirPlace) {

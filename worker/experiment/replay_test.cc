@@ -2,6 +2,8 @@
 
 #include "gtest/gtest.h"
 #include "third_party/abseil_extras/status_matchers.h"
+#include "worker/model/boot_machine.h"
+#include "worker/model/kernel_release.h"
 
 namespace dmfrag::experiment {
 namespace {
@@ -73,6 +75,29 @@ TEST(PredictTest, WithoutADumpTheBootRuleIsTheStart) {
   const auto prediction = Predict(input);
   ASSERT_OK(prediction);
   EXPECT_EQ(prediction->steps[0].counters.level2_splits, 8);
+}
+
+TEST(PredictTest, WithoutADumpAKnownMachineBootsFirst) {
+  ReplayInput input = Input();
+  input.start_step.reset();
+  input.start_runs.clear();
+  AddStep(input, 0, {Invalid(8 * 512)});
+  const auto whole = Predict(input);
+  ASSERT_OK(whole);
+  EXPECT_EQ(whole->steps[0].counters.level2_splits, 8);
+  // A machine whose kernel has put its first code into that block.
+  input.boot = model::BootMachine{.release = model::KernelRelease::k6_16,
+                                  .memory = input.memory,
+                                  .rules = input.mapping,
+                                  .image = {},
+                                  .initrd = {},
+                                  .moved_initrd = {},
+                                  .nodes = {}};
+  input.steps.clear();
+  AddStep(input, 0, {Invalid(9 * 512)});
+  const auto booted = Predict(input);
+  ASSERT_OK(booted);
+  EXPECT_EQ(booted->steps[0].counters.level2_splits, 7);
 }
 
 TEST(PredictTest, RefusesAStartThatMakesNoSense) {

@@ -79,9 +79,11 @@ void DirectMap::MapBoot2M(const MemoryMap& memory, FrameNumber first, const Boot
     }
     return;
   }
-  for (const FrameRange& range : memory.ranges()) {
-    const FrameNumber from = std::max(range.first, first);
-    const FrameNumber to = std::min(range.end, first + kFramesPer2M);
+  const auto& ranges = memory.ranges();
+  auto range = std::partition_point(ranges.begin(), ranges.end(), [&](const FrameRange& r) { return r.end <= first; });
+  for (; range != ranges.end() && range->first < first + kFramesPer2M; ++range) {
+    const FrameNumber from = std::max(range->first, first);
+    const FrameNumber to = std::min(range->end, first + kFramesPer2M);
     for (FrameNumber frame = from; frame < to; frame = frame + FrameCount(1)) MapEntry(frame, MapLevel::k4K, flags);
   }
 }

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/workload/boot_input.h"
 #include "worker/workload/capture_interrupts.h"
 #include "worker/workload/xz.h"
 
@@ -83,6 +84,11 @@ absl::StatusOr<std::vector<LeafRun>> ParseDirectMap(const Json& rows, const std:
 std::optional<int64_t> OptionalCount(const Json& object, const char* key) {
   const auto found = object.find(key);
   return found == object.end() ? std::nullopt : std::optional(found->get<int64_t>());
+}
+
+bool HasCounters(const Json& state) {
+  return state.value("meminfo_kB", Json::object()).contains("DirectMap4k") &&
+         state.value("vmstat", Json::object()).contains("direct_map_level2_splits");
 }
 
 KernelCounters ParseCounters(const Json& state) {
@@ -312,10 +318,12 @@ absl::StatusOr<model::MemoryMap> ParseMemory(const Json& capture) {
   return memory;
 }
 
-std::string NoDumpLimitation() {
-  return "the capture has no dump of the direct map: the start is the boot rule on its e820 map and the counters at "
-         "boot, so "
-         "that blocks the kernel split during boot count as whole";
+std::string NoDumpLimitation(bool boot_known) {
+  return absl::StrCat("the capture has no dump of the direct map: the start is ",
+                      boot_known ? "the map predicted for boot, where the place of the first BPF pack is an estimate,"
+                                 : "the boot rule on its e820 map, so that blocks the kernel split during boot count "
+                                   "as whole,",
+                      " and the counters at boot");
 }
 
 std::string UnrecordedLimitation(const ReplayStep& step) {
@@ -329,7 +337,7 @@ absl::Status ParseSteps(const Json& capture, KernelCapture& result) {
   const auto start = std::find_if(steps.begin(), steps.end(), HasDump);
   ReplayInput& input = result.input;
   if (start == steps.end()) {
-    input.limitation = NoDumpLimitation();
+    input.limitation = NoDumpLimitation(input.boot.has_value());
     input.start_counters = ParseCounters(capture.at("boot"));
   } else {
     input.start_step = start->at("i").get<int32_t>();
@@ -402,7 +410,7 @@ absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
                                  .release = {},
                                  .cpus = 1,
                                  .memory = std::move(memory),
-                                 .mapping = {},
+                                 .mapping = ParseMappingRules(capture),
                                  .start_step = {},
                                  .start_runs = {},
                                  .start_counters = {},
@@ -411,8 +419,11 @@ absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
                        .measured = {}};
   ASSIGN_OR_RETURN(result.input.release, ParseRelease(result.input.kernel));
   ASSIGN_OR_RETURN(result.input.cpus, ParseCpus(capture));
-  result.input.mapping.gbpages = capture.at("using_gb_pages").get<bool>();
-  result.input.mapping.pse = capture.at("cpu_flags").at("pse").get<bool>();
+  ASSIGN_OR_RETURN(result.input.boot,
+                   ParseBootMachine(capture, result.input.memory, result.input.release, result.input.cpus));
+  if (const auto boot = capture.find("boot"); boot != capture.end() && HasCounters(*boot)) {
+    result.measured.boot = ParseCounters(*boot);
+  }
   RETURN_IF_ERROR(ParseSteps(capture, result));
   return result;
 }

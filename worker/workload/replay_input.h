@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "worker/model/boot_machine.h"
 #include "worker/model/direct_map.h"
 #include "worker/model/entry_flags.h"
 #include "worker/model/kernel_release.h"
@@ -73,7 +74,10 @@ struct ReplayInput {
   uint32_t cpus = 1;  // online
   model::MemoryMap memory;
   model::BootMappingRules mapping;
-  // The dump the prediction starts from, and its counters. Without a dump, the boot rule and the counters at boot.
+  // The machine before it booted; absent if the capture does not say where the kernel's image lies.
+  std::optional<model::BootMachine> boot = std::nullopt;
+  // The dump the prediction starts from, and its counters. Without a dump, the map predicted for `boot`, or failing
+  // that the boot rule, and the counters at boot.
   std::optional<int32_t> start_step;
   std::vector<model::LeafRun> start_runs;
   KernelCounters start_counters;
@@ -121,6 +125,8 @@ struct ReplayMeasured {
     std::optional<MeasuredInterrupts> interrupts = {};
   };
   std::vector<Step> steps;  // those with anything measured, in order
+  // At boot, before the first step.
+  std::optional<KernelCounters> boot;
 };
 
 }  // namespace dmfrag::workload
