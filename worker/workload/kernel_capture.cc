@@ -211,6 +211,15 @@ struct Record {
   bool several_cpus = false;
 };
 
+// Index of the call of a step after which something happened; -1: before any.
+absl::StatusOr<int64_t> ParseCallIndex(const Json& json, const std::string& place) {
+  const auto index = json.get<int64_t>();
+  if (index < -1 || index > static_cast<int64_t>(kMaxCallsOfRow)) {
+    return Wrong(place, absl::StrCat("split or collapse after call ", index, "; expected -1 or the number of a call"));
+  }
+  return index;
+}
+
 absl::Status AddEvents(const Json& changes, const std::string& place, Record& record) {
   const auto splits = changes.find("splits");
   if (splits == changes.end()) return absl::OkStatus();
@@ -218,7 +227,8 @@ absl::Status AddEvents(const Json& changes, const std::string& place, Record& re
   const int64_t before = record.requests;
   for (const Json& row : *splits) {
     if (row.at(2).is_null()) continue;  // not in the direct map
-    MapEvent event{.request = before + row.at(0).get<int64_t>(), .level = {}, .first = {}, .collapse = false};
+    ASSIGN_OR_RETURN(const int64_t index, ParseCallIndex(row.at(0), place));
+    MapEvent event{.request = before + index, .level = {}, .first = {}, .collapse = false};
     ASSIGN_OR_RETURN(event.level, ParseLevel(row.at(1).get<std::string>(), place));
     ASSIGN_OR_RETURN(const FrameNumber frame, ParseFrame(row.at(2), place));
     event.first = frame.AlignedDown(model::FramesOf(event.level));
@@ -228,7 +238,8 @@ absl::Status AddEvents(const Json& changes, const std::string& place, Record& re
   for (const Json& row : changes.value("collapses", Json::array())) {
     if (row.at(3).is_null()) continue;
     ASSIGN_OR_RETURN(const FrameNumber frame, ParseFrame(row.at(3), place));
-    MapEvent event{before + row.at(0).get<int64_t>(), MapLevel::k2M, frame.AlignedDown(model::kFramesPer2M), true};
+    ASSIGN_OR_RETURN(const int64_t index, ParseCallIndex(row.at(0), place));
+    MapEvent event{before + index, MapLevel::k2M, frame.AlignedDown(model::kFramesPer2M), true};
     record.events.push_back(event);
     if (row.at(2).get<int64_t>() < 2) continue;
     event.level = MapLevel::k1G;
