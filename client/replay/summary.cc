@@ -98,6 +98,24 @@ DumpSums CaptureSummary::dumps() const {
   return sums;
 }
 
+BootSums CaptureSummary::boot() const {
+  if (!report.boot().has_measured()) return {};
+  return {.captures = 1, .exact = report.boot().difference() == 0 ? 1 : 0};
+}
+
+std::map<std::string, CallSums> CaptureSummary::calls() const {
+  std::map<std::string, CallSums> sums;
+  for (const v1::ReplayStep& step : report.steps()) {
+    for (const v1::CallComparison& calls : step.calls()) {
+      CallSums& sum = sums[calls.user()];
+      sum.recorded += calls.recorded();
+      sum.generated += calls.generated();
+      sum.equal += calls.equal();
+    }
+  }
+  return sums;
+}
+
 int64_t CaptureSummary::max_abs_difference() const {
   int64_t largest = 0;
   for (const v1::ReplayStep& step : report.steps()) {
@@ -181,6 +199,14 @@ Totals TotalsOf(const std::vector<CaptureSummary>& summaries) {
     totals.dumps.equal_dumps += dumps.equal_dumps;
     totals.dumps.entries += dumps.entries;
     totals.dumps.equal_entries += dumps.equal_entries;
+    totals.boot.captures += summary.boot().captures;
+    totals.boot.exact += summary.boot().exact;
+    for (const auto& [user, calls] : summary.calls()) {
+      CallSums& sum = totals.calls[user];
+      sum.recorded += calls.recorded;
+      sum.generated += calls.generated;
+      sum.equal += calls.equal;
+    }
   }
   return totals;
 }
@@ -200,6 +226,14 @@ std::string TotalText(const std::vector<CaptureSummary>& summaries) {
     absl::StrAppend(&text, FormatCount(totals.dumps.dumps), " dumps, ", FormatCount(totals.dumps.equal_dumps),
                     " equal in every entry; ", FormatCount(totals.dumps.entries), " entries, ",
                     FormatCount(totals.dumps.equal_entries), " equal\n");
+  }
+  if (totals.boot.captures > 0) {
+    absl::StrAppend(&text, "counters at boot of ", FormatCount(totals.boot.captures), " machines, ",
+                    FormatCount(totals.boot.exact), " exact\n");
+  }
+  for (const auto& [user, calls] : totals.calls) {
+    absl::StrAppend(&text, "calls of ", user, ": ", FormatCount(calls.recorded), " recorded, ",
+                    FormatCount(calls.generated), " generated, ", FormatCount(calls.equal), " equal in their place\n");
   }
   return text;
 }

@@ -2,6 +2,7 @@
 #define DMFRAG_CLIENT_REPLAY_SUMMARY_H_
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,19 @@ struct DumpSums {
   int64_t equal_entries = 0;
 };
 
+// Captures with counters at boot; of these, those predicted exactly.
+struct BootSums {
+  int64_t captures = 0;
+  int64_t exact = 0;
+};
+
+// Direct-map calls: recorded, generated from users' operations, and equal in their place.
+struct CallSums {
+  int64_t recorded = 0;
+  int64_t generated = 0;
+  int64_t equal = 0;
+};
+
 // How well one capture was predicted.
 struct CaptureSummary {
   // File, as it was named.
@@ -42,6 +56,9 @@ struct CaptureSummary {
   int64_t max_abs_difference() const;
   MapEventSums map_events() const;
   DumpSums dumps() const;
+  BootSums boot() const;
+  // By kind of user.
+  std::map<std::string, CallSums> calls() const;
 };
 
 // The same of all captures.
@@ -53,6 +70,8 @@ struct Totals {
   int64_t max_abs_difference = 0;
   MapEventSums map_events;
   DumpSums dumps;
+  BootSums boot;
+  std::map<std::string, CallSums> calls;
 };
 Totals TotalsOf(const std::vector<CaptureSummary>& summaries);
 
@@ -72,7 +91,7 @@ std::string StepTable(const CaptureSummary& summary, bool all_steps);
 // One row per capture, for people.
 std::string CaptureTable(const std::vector<CaptureSummary>& summaries);
 
-// The totals in words, a line each for counters, splits and dumps.
+// The totals in words, a line each for what was compared.
 std::string TotalText(const std::vector<CaptureSummary>& summaries);
 
 // One record per compared step of every capture.

@@ -88,20 +88,10 @@ Json FlushesJson(const v1::ReplayReport& report) {
   return json;
 }
 
-Json CallsJson(const v1::ReplayReport& report) {
-  std::map<std::string, v1::CallComparison> sums;
-  for (const v1::ReplayStep& step : report.steps()) {
-    for (const v1::CallComparison& calls : step.calls()) {
-      v1::CallComparison& sum = sums[calls.user()];
-      sum.set_recorded(sum.recorded() + calls.recorded());
-      sum.set_generated(sum.generated() + calls.generated());
-      sum.set_equal(sum.equal() + calls.equal());
-    }
-  }
+Json CallsJson(const std::map<std::string, CallSums>& sums) {
   Json json = Json::array();
   for (const auto& [user, sum] : sums) {
-    json.push_back(
-        {{"user", user}, {"recorded", sum.recorded()}, {"generated", sum.generated()}, {"equal", sum.equal()}});
+    json.push_back({{"user", user}, {"recorded", sum.recorded}, {"generated", sum.generated}, {"equal", sum.equal}});
   }
   return json;
 }
@@ -145,7 +135,7 @@ Json CaptureJson(const CaptureSummary& summary) {
           {"dumps", ToJson(summary.dumps())},
           {"boot", BootJson(report)},
           {"flushes", FlushesJson(report)},
-          {"calls", CallsJson(report)},
+          {"calls", CallsJson(summary.calls())},
           {"predictions", PredictionsJson(report)}};
 }
 
@@ -163,6 +153,8 @@ std::string SummaryJson(const std::vector<CaptureSummary>& summaries) {
                          {"max_abs_difference", totals.max_abs_difference},
                          {"map_events", ToJson(totals.map_events)},
                          {"dumps", ToJson(totals.dumps)},
+                         {"boot", {{"captures", totals.boot.captures}, {"exact", totals.boot.exact}}},
+                         {"calls", CallsJson(totals.calls)},
                          {"per_capture", per_capture}};
   return document.dump(1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";
 }
