@@ -1,6 +1,7 @@
 // Predictions 1 to 17 and 32 of the project's domain notes about the direct map and CPA, by their numbers: what follows
 // from the kernel's source, in numbers that a reader can check. Where captures of real kernels say otherwise the test
-// follows the kernel, and its comment says so.
+// follows the kernel, and its comment says so. What 5 and 32 say of the boot itself is in
+// worker/model/boot_mapping_test.cc.
 #include <memory>
 #include <optional>
 #include <utility>
