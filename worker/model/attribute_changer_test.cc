@@ -236,6 +236,15 @@ TEST_F(AliasTest, SinglePagesAskTheDirectMapForOnePageEach) {
   EXPECT_EQ(events_.flushes_range, 0);
 }
 
+TEST_F(AliasTest, AnAliasForcesAFullFlushHoweverShortTheRange) {
+  MapSinglePages();
+  Force4K(k2MPage, 512);
+  const int64_t before = events_.flushes_all;
+  EXPECT_EQ(ChangeArea(0, 1, kWritable), CpaOutcome::kDone);
+  EXPECT_EQ(events_.flushes_all, before + 1);
+  EXPECT_EQ(events_.flushes_range, 0);
+}
+
 TEST_F(AliasTest, AWholeLargePageAsksForAllOfIt) {
   MapLargePages();
   RequestLog log;
