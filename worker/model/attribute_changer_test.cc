@@ -293,6 +293,16 @@ TEST_F(AliasTest, ARequestForNxAloneIsPassedOnWithNothingToChange) {
   EXPECT_TRUE(old_log.requests.empty()) << "6.1 does not ask";
 }
 
+TEST(CpaRulesTest, EachReleaseHasItsOwn) {
+  using enum KernelRelease;
+  for (KernelRelease release : {k6_1, k6_12, k6_16, k6_18, k7_3}) {
+    const CpaRules rules = CpaRules::Of(release);
+    EXPECT_EQ(rules.skip_alias_of_nx, release == k6_1);
+    EXPECT_EQ(rules.collapse, release >= k6_16 ? CollapseDesign::kOnRox : CollapseDesign::kNever);
+    EXPECT_FALSE(rules.restore_global || rules.restore_dirty) << "what-if switches";
+  }
+}
+
 TEST_F(AliasTest, NoCheckAliasLeavesTheDirectMapAlone) {
   MapSinglePages();
   VirtualAttributeRequest request;

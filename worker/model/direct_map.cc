@@ -279,7 +279,7 @@ std::optional<EntryFlags> DirectMap::UniformFlags(FrameNumber frame, MapLevel le
   if (pmd.kind == Kind::kUniform4K) return EntryFlags(pmd.flags);
   if (pmd.kind != Kind::kTable) return std::nullopt;
   const auto& entries = pte_tables_[pmd.table].entries;
-  const bool alike = entries.AllAlike() && entries[0] != 0;
+  const bool alike = entries.AllAlike();  // and mapped: a table is made for its first entry
   return alike ? std::optional(EntryFlags(entries[0])) : std::nullopt;
 }
 

@@ -145,6 +145,9 @@ TEST(DirectMapTest, HolesAndFinerBlocksAreNotUniform) {
   const auto compact = DirectMap::FromRuns({MappedAt(0, 262144, MapLevel::k4K)});
   EXPECT_FALSE(compact->UniformFlags(FrameNumber(0), MapLevel::k1G).has_value());
   EXPECT_EQ(compact->UniformFlags(FrameNumber(0), MapLevel::k2M), kFlags);
+  const auto halves =
+      DirectMap::FromRuns({MappedAt(0, 131072, MapLevel::k4K), MappedAt(131072, 262144, MapLevel::k4K)});
+  EXPECT_FALSE(halves->UniformFlags(FrameNumber(0), MapLevel::k1G).has_value());
 }
 
 TEST(DirectMapTest, TakesMemoryForWhatIsSplitAndReusesIt) {
