@@ -9,12 +9,16 @@
 namespace dmfrag::client {
 
 // One object, figures as numbers, null where there is none:
-//   captures, steps, steps_with_change, exact_steps, exact_steps_with_change, max_abs_difference: totals of all
-//   captures map_events {recorded, in_place, unrecorded}, dumps {dumps, equal_dumps, entries, equal_entries}: likewise
-//   per_capture [...]: the same for each, and: capture, file, kernel, start_step, limitation, error; boot {predicted,
-//     measured, difference, limitation}; flushes: per kind of user, predicted and measured; calls: per kind of user,
-//     recorded, generated, equal; predictions: every step after the start with its predicted counters and map events,
-//     whatever was measured, and the measured counters beside them
+//
+//   captures, steps, steps_with_change, exact_steps, exact_steps_with_change, max_abs_difference: of all captures
+//   map_events {recorded, in_place, unrecorded}, dumps {dumps, equal_dumps, entries, equal_entries}: likewise
+//   boot {captures, exact}, calls [{user, recorded, generated, equal}]: likewise
+//   per_capture [...]: the same for each, and
+//     capture, file, kernel, start_step, limitation, error
+//     boot {predicted, measured, difference, limitation}
+//     flushes [{user, steps, predicted, measured}]
+//     predictions [...]: each step after the start with predicted counters and map events, whatever was measured, and
+//       the measured counters beside them
 std::string SummaryJson(const std::vector<CaptureSummary>& summaries);
 
 }  // namespace dmfrag::client
