@@ -14,6 +14,7 @@
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/workload/boot_input.h"
 #include "worker/workload/capture_interrupts.h"
+#include "worker/workload/capture_operations.h"
 #include "worker/workload/xz.h"
 
 namespace dmfrag::workload {
@@ -436,6 +437,7 @@ absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
     result.measured.boot = ParseCounters(*boot);
   }
   RETURN_IF_ERROR(ParseSteps(capture, result));
+  ASSIGN_OR_RETURN(result.input.operations, ParseOperations(capture));
   return result;
 }
 
