@@ -212,6 +212,15 @@ struct Record {
   bool several_cpus = false;
 };
 
+// Index of the call of a step after which something happened; -1: before any.
+absl::StatusOr<int64_t> ParseCallIndex(const Json& json, const std::string& place) {
+  const auto index = json.get<int64_t>();
+  if (index < -1 || index > static_cast<int64_t>(kMaxCallsOfRow)) {
+    return Wrong(place, absl::StrCat("split or collapse after call ", index, "; expected -1 or the number of a call"));
+  }
+  return index;
+}
+
 absl::Status AddEvents(const Json& changes, const std::string& place, Record& record) {
   const auto splits = changes.find("splits");
   if (splits == changes.end()) return absl::OkStatus();
@@ -219,7 +228,8 @@ absl::Status AddEvents(const Json& changes, const std::string& place, Record& re
   const int64_t before = record.requests;
   for (const Json& row : *splits) {
     if (row.at(2).is_null()) continue;  // not in the direct map
-    MapEvent event{.request = before + row.at(0).get<int64_t>(), .level = {}, .first = {}, .collapse = false};
+    ASSIGN_OR_RETURN(const int64_t index, ParseCallIndex(row.at(0), place));
+    MapEvent event{.request = before + index, .level = {}, .first = {}, .collapse = false};
     ASSIGN_OR_RETURN(event.level, ParseLevel(row.at(1).get<std::string>(), place));
     ASSIGN_OR_RETURN(const FrameNumber frame, ParseFrame(row.at(2), place));
     event.first = frame.AlignedDown(model::FramesOf(event.level));
@@ -229,7 +239,8 @@ absl::Status AddEvents(const Json& changes, const std::string& place, Record& re
   for (const Json& row : changes.value("collapses", Json::array())) {
     if (row.at(3).is_null()) continue;
     ASSIGN_OR_RETURN(const FrameNumber frame, ParseFrame(row.at(3), place));
-    MapEvent event{before + row.at(0).get<int64_t>(), MapLevel::k2M, frame.AlignedDown(model::kFramesPer2M), true};
+    ASSIGN_OR_RETURN(const int64_t index, ParseCallIndex(row.at(0), place));
+    MapEvent event{before + index, MapLevel::k2M, frame.AlignedDown(model::kFramesPer2M), true};
     record.events.push_back(event);
     if (row.at(2).get<int64_t>() < 2) continue;
     event.level = MapLevel::k1G;
@@ -372,6 +383,15 @@ absl::Status ParseSteps(const Json& capture, KernelCapture& result) {
   return absl::OkStatus();
 }
 
+// Nothing that is read has a fraction, and to convert a number that no integer holds is undefined behaviour: fractions
+// become null, which is refused wherever a number is expected.
+Json ParseJson(std::string_view bytes) {
+  return Json::parse(bytes.begin(), bytes.end(), [](int, Json::parse_event_t event, Json& value) {
+    if (event == Json::parse_event_t::value && value.is_number_float()) value = nullptr;
+    return true;
+  });
+}
+
 // Of a package like "6.12.117+deb12-amd64".
 absl::StatusOr<model::KernelRelease> ParseRelease(std::string_view package) {
   using Release = model::KernelRelease;
@@ -432,7 +452,7 @@ absl::StatusOr<KernelCapture> ReadKernelCapture(std::string_view bytes) {
     return Wrong("file", absl::StrCat("more than ", kMaxJsonBytes, " bytes of JSON; such captures are refused"));
   }
   try {
-    return ParseCapture(Json::parse(bytes.begin(), bytes.end()));
+    return ParseCapture(ParseJson(bytes));
   } catch (const nlohmann::json::exception& error) {
     return Wrong("JSON", absl::StrCat(error.what(), "; the file is damaged or no capture"));
   }
