@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/model/memory_map.h"
+#include "worker/workload/capture_values.h"
 
 namespace dmfrag::workload {
 namespace {
@@ -20,12 +21,6 @@ using model::EntryFlags;
 using model::FrameCount;
 using model::FrameNumber;
 using Json = nlohmann::json;
-
-constexpr uint64_t kMaxFrame = model::MemoryMap::kMaxAddressBytes / model::kFrameBytes;
-
-absl::Status Wrong(const std::string& place, std::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat("capture, ", place, ": ", std::string(what)));
-}
 
 // Words between single spaces.
 std::vector<std::string_view> WordsOf(std::string_view text) {
@@ -62,7 +57,7 @@ absl::Status AddFunction(const std::string& line, const std::string& place, std:
   const auto pages = call ? NumberOf<uint64_t>(words[4]) : std::optional<uint64_t>(1);
   const auto result = NumberOf<int64_t>(words.back());
   if (!first || !pages || !result || *first >= kMaxFrame || *pages > kMaxFrame - *first) {
-    return Wrong(place, absl::StrCat("result \"", line, "\" has no frames of memory"));
+    return DamagedCapture(place, absl::StrCat("result \"", line, "\" has no frames of memory"));
   }
   functions.push_back({std::string(words[2]), FrameNumber(*first), FrameCount(*pages), *result});
   return absl::OkStatus();
@@ -84,7 +79,7 @@ absl::StatusOr<SecretOperation> TouchOf(std::string area, const Json& list, cons
       continue;
     }
     const auto raw = pfn.get<uint64_t>();
-    if (raw >= kMaxFrame) return Wrong(place, absl::StrCat("frame ", raw, " is beyond 128 TiB"));
+    if (raw >= kMaxFrame) return DamagedCapture(place, absl::StrCat("frame ", raw, " is beyond 128 TiB"));
     touch.frames.push_back(FrameNumber(raw));
   }
   return touch;
@@ -117,7 +112,7 @@ absl::Status AddSecrets(const Json& step, const std::string& place, StepOperatio
   if (verb == "pfree") {
     constexpr uint64_t kMaxThreads = 4096;
     const auto threads = NumberOf<uint64_t>(WordAt(words, 2));
-    if (!threads || *threads > kMaxThreads) return Wrong(place, "pfree without a sensible number of threads");
+    if (!threads || *threads > kMaxThreads) return DamagedCapture(place, "pfree without a sensible number of threads");
     for (uint64_t i = 0; i < *threads; ++i) AddFree(absl::StrCat(WordAt(words, 1), ".", i), result.secrets);
   }
   if (const auto operations = step.find("ops"); operations != step.end()) {
@@ -143,7 +138,7 @@ absl::Status AddMapped(const Json& changes, const std::string& place, std::vecto
     const bool masks = address && words[1].starts_with("set=") && words[2].starts_with("clr=");
     const auto set = masks ? NumberOf<uint64_t>(words[1].substr(4), 16) : std::nullopt;
     const auto clear = masks ? NumberOf<uint64_t>(words[2].substr(4), 16) : std::nullopt;
-    if (!set || !clear) return Wrong(place, absl::StrCat("cpa_other \"", key, "\" has no address and masks"));
+    if (!set || !clear) return DamagedCapture(place, absl::StrCat("cpa_other \"", key, "\" has no address and masks"));
     mapped.push_back({.address = *address,
                       .set = EntryFlags::FromX86(*set, model::MapLevel::k4K),
                       .clear = EntryFlags::FromX86(*clear, model::MapLevel::k4K),
