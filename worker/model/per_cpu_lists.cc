@@ -31,18 +31,6 @@ PerCpuLists::PerCpuLists(FrameTable* table, Zone* zone, FrameCount managed, Fram
       high_max_(std::max(managed.raw() / kMinPercpuPagelistHighFraction / cpus, 4 * batch_)),
       high_(high_min_) {}
 
-FrameIndex PerCpuLists::Remove(Order order, Migratetype type, Zone::Fragmentation fragmentation) {
-  const FrameIndex block = TakeFirst(order, type, fragmentation);
-  if (block == kNoFrameIndex) return block;
-  free_count_ >>= 1;
-  free_factor_ >>= 1;
-  return block;
-}
-
-FrameIndex PerCpuLists::RemoveForBulk(Migratetype type, Zone::Fragmentation fragmentation) {
-  return TakeFirst(Order(0), type, fragmentation);
-}
-
 FrameIndex PerCpuLists::TakeFirst(Order order, Migratetype type, Zone::Fragmentation fragmentation) {
   FrameList& list = lists_[ListIndex(order, type)];
   if (list.empty()) {
@@ -64,6 +52,18 @@ void PerCpuLists::AddToList(FrameIndex block, Order order, Migratetype type, boo
   FrameList& list = lists_[ListIndex(order, type)];
   to_tail ? list.PushTail(*table_, block) : list.PushHead(*table_, block);
   count_ += order.frames().raw();
+}
+
+FrameIndex PerCpuLists::Remove(Order order, Migratetype type, Zone::Fragmentation fragmentation) {
+  const FrameIndex block = TakeFirst(order, type, fragmentation);
+  if (block == kNoFrameIndex) return block;
+  free_count_ >>= 1;
+  free_factor_ >>= 1;
+  return block;
+}
+
+FrameIndex PerCpuLists::RemoveForBulk(Migratetype type, Zone::Fragmentation fragmentation) {
+  return TakeFirst(Order(0), type, fragmentation);
 }
 
 // nr_pcp_alloc.
