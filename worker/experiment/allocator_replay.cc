@@ -262,6 +262,8 @@ class Replayer {
     ++step().compaction_frames;
     if (mode_ == ReplayMode::kFollowKernel) {
       Follow(event.frame, Order(0), Migratetype::kMovable, event.cpu);
+    } else if (allocator_->Take(event.frame, Order(0), Migratetype::kMovable)) {
+      Rename(event.frame, event.frame);
     } else if (const auto frame = allocator_->Allocate(Order(0), Migratetype::kMovable, event.cpu)) {
       Rename(event.frame, *frame);
     }

@@ -27,7 +27,10 @@ Machine::Machine(const MachineConfig& config)
       changer_(&direct_map_, &counters_, &tables_, flushes_, CpaRules::Of(config.cpa_release)) {}
 
 CpaOutcome Machine::SetDirectMapInvalidNoflush(FrameNumber first, FrameCount pages) {
-  return changer_.Change({.range = {first, first + pages}, .clear = kPresentWritable, .flush = false}, *account_);
+  // From 6.6 on DIRTY goes too (recorded on 6.1, 6.12, 7.3).
+  const EntryFlags dirty(cpa_release_ >= KernelRelease::k6_12 ? EntryFlags::kDirty : 0);
+  return changer_.Change({.range = {first, first + pages}, .clear = kPresentWritable.With(dirty), .flush = false},
+                         *account_);
 }
 
 CpaOutcome Machine::SetDirectMapDefaultNoflush(FrameNumber first, FrameCount pages) {
