@@ -73,6 +73,7 @@ class Replayer {
         break;
       case Kind::kFree:
         ++step().frees;
+        if (IsCompaction(event)) TakeIsolated(event);
         Free(event.frame, event.order, event.cpu);
         break;
       case Kind::kBulkAllocate:
@@ -165,7 +166,7 @@ class Replayer {
       compacted_near_ = event.frame;
       ++batch_;
       ++migrating_;
-    } else if (event.kind == Kind::kCompactBack || (event.kind == Kind::kFree && event.task.starts_with("kcompactd"))) {
+    } else if (event.kind == Kind::kCompactBack || (event.kind == Kind::kFree && IsCompaction(event))) {
       migrating_ -= std::min<uint64_t>(migrating_, 1);
     }
   }
@@ -262,9 +263,20 @@ class Replayer {
     ++step().compaction_frames;
     if (mode_ == ReplayMode::kFollowKernel) {
       Follow(event.frame, Order(0), Migratetype::kMovable, event.cpu);
+    } else if (allocator_->Take(event.frame, Order(0), Migratetype::kMovable)) {
+      Rename(event.frame, event.frame);
     } else if (const auto frame = allocator_->Allocate(Order(0), Migratetype::kMovable, event.cpu)) {
       Rename(event.frame, *frame);
     }
+  }
+
+  static bool IsCompaction(const TraceEvent& event) { return event.task.starts_with("kcompactd"); }
+
+  // What compaction isolated and did not need is freed like any page; that it was taken before is logged nowhere.
+  void TakeIsolated(const TraceEvent& event) {
+    if (model_frame_.contains(event.frame) || !allocator_->Take(event.frame, event.order, Migratetype::kMovable))
+      return;
+    ++step().compaction_frames;
   }
 
   // From now on the kernel's `kernel` means the model's `model`.

@@ -27,7 +27,7 @@ enum class ReplayMode {
 
 // Why the frames differ, as far as it can be told from where the model has the kernel's frame.
 enum class DivergenceCause {
-  kCompaction,   // compaction has run since the last start; the order in which it puts free blocks back is not modelled
+  kCompaction,   // compaction has run since the last start; how it reorders free lists is not modelled
   kOtherPerCpu,  // it is on a per-CPU list, but not next
   kOtherFree,    // it is on a free list, but not next
   kInUse,        // it is in use: a free is missing from the trace, or went another way
@@ -50,7 +50,7 @@ struct AllocatorStep {
   uint64_t equal = 0;  // of them, those for which the model picked the kernel's frame
   uint64_t frees = 0;
   uint64_t bulk_frames = 0;        // handed out without being logged, so not compared
-  uint64_t compaction_frames = 0;  // taken by compaction
+  uint64_t compaction_frames = 0;  // taken by compaction, as targets or for nothing
   std::optional<Divergence> first;
 };
 

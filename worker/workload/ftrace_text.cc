@@ -68,15 +68,15 @@ std::string_view Trimmed(std::string_view text) {
 
 // False: the line is no event's.
 bool ParseFrame(std::string_view line, Framed* framed) {
-  // A task's name may hold brackets and blanks, the processor's number may not.
+  // A task's name may hold brackets and blanks; the processor's number has three digits or more.
   uint64_t cpu = 0;
   size_t at = 0;
   for (;; ++at) {
     at = line.find('[', at);
     if (at == std::string_view::npos) return false;
     std::string_view rest = line.substr(at + 1);
-    if (at > 0 && line[at - 1] == ' ' && !rest.starts_with("0x") && TakeNumber(rest, &cpu) &&
-        TakeSeparator(rest, "] ")) {
+    const size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+    if (at > 0 && line[at - 1] == ' ' && digits >= 3 && TakeNumber(rest, &cpu) && TakeSeparator(rest, "] ")) {
       framed->task = line.substr(0, at);
       line = rest;
       break;

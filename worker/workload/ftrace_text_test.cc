@@ -110,6 +110,7 @@ TEST(FtraceTextTest, TasksMayHaveBracketsAndBlanks) {
   EXPECT_EQ(events[0].frame, FrameNumber(16));
   EXPECT_EQ(events[1].kind, Kind::kPerCpuDrain);
   EXPECT_EQ(events[0].task, "a [1] task-x-12");
+  EXPECT_EQ(events[0].cpu, 0);
   EXPECT_EQ(events[1].task, "kworker/0:1-10");
 }
 
