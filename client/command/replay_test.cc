@@ -165,6 +165,7 @@ TEST_F(ReplayTest, AWholeFolderGivesOneObject) {
   calls.set_recorded(3);
   calls.set_generated(2);
   calls.set_equal(2);
+  calls.set_learned(1);
   a.add_steps()->set_index(3);  // stripped of its measurement
   a.mutable_boot()->mutable_predicted()->set_direct_map_4k_kib(4);
   v1::ReplayReport& b = *server_.results.results[1].mutable_result()->mutable_replay();
@@ -183,7 +184,8 @@ TEST_F(ReplayTest, AWholeFolderGivesOneObject) {
   EXPECT_EQ(document["exact_steps_with_change"], 2);
   EXPECT_EQ(document["max_abs_difference"], 3);
   EXPECT_EQ(document["map_events"]["in_place"], 2);  // the copy of a counts again
-  EXPECT_EQ(document["calls"], json::parse(R"([{"user": "secretmem", "recorded": 6, "generated": 4, "equal": 4}])"));
+  EXPECT_EQ(document["calls"],
+            json::parse(R"([{"user": "secretmem", "recorded": 6, "generated": 4, "equal": 4, "learned": 2}])"));
   EXPECT_EQ(document["boot"], json::parse(R"({"captures": 0, "exact": 0})"));
   ASSERT_EQ(document["per_capture"].size(), 5u);
   const json& first = document["per_capture"][0];

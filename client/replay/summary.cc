@@ -111,6 +111,7 @@ std::map<std::string, CallSums> CaptureSummary::calls() const {
       sum.recorded += calls.recorded();
       sum.generated += calls.generated();
       sum.equal += calls.equal();
+      sum.learned += calls.learned();
     }
   }
   return sums;
@@ -206,6 +207,7 @@ Totals TotalsOf(const std::vector<CaptureSummary>& summaries) {
       sum.recorded += calls.recorded;
       sum.generated += calls.generated;
       sum.equal += calls.equal;
+      sum.learned += calls.learned;
     }
   }
   return totals;
@@ -233,7 +235,8 @@ std::string TotalText(const std::vector<CaptureSummary>& summaries) {
   }
   for (const auto& [user, calls] : totals.calls) {
     absl::StrAppend(&text, "calls of ", user, ": ", FormatCount(calls.recorded), " recorded, ",
-                    FormatCount(calls.generated), " generated, ", FormatCount(calls.equal), " equal in their place\n");
+                    FormatCount(calls.generated), " generated, ", FormatCount(calls.equal), " equal in their place, ",
+                    FormatCount(calls.learned), " but for frames seen there first\n");
   }
   return text;
 }

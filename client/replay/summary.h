@@ -32,11 +32,13 @@ struct BootSums {
   int64_t exact = 0;
 };
 
-// Direct-map calls: recorded, generated from users' operations, and equal in their place.
+// Direct-map calls: recorded, generated from users' operations; of these, equal in their place, and equal but for
+// frames that the call is the first to tell.
 struct CallSums {
   int64_t recorded = 0;
   int64_t generated = 0;
   int64_t equal = 0;
+  int64_t learned = 0;
 };
 
 // How well one capture was predicted.

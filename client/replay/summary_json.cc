@@ -91,7 +91,11 @@ Json FlushesJson(const v1::ReplayReport& report) {
 Json CallsJson(const std::map<std::string, CallSums>& sums) {
   Json json = Json::array();
   for (const auto& [user, sum] : sums) {
-    json.push_back({{"user", user}, {"recorded", sum.recorded}, {"generated", sum.generated}, {"equal", sum.equal}});
+    json.push_back({{"user", user},
+                    {"recorded", sum.recorded},
+                    {"generated", sum.generated},
+                    {"equal", sum.equal},
+                    {"learned", sum.learned}});
   }
   return json;
 }

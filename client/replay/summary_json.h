@@ -12,7 +12,7 @@ namespace dmfrag::client {
 //
 //   captures, steps, steps_with_change, exact_steps, exact_steps_with_change, max_abs_difference: of all captures
 //   map_events {recorded, in_place, unrecorded}, dumps {dumps, equal_dumps, entries, equal_entries}: likewise
-//   boot {captures, exact}, calls [{user, recorded, generated, equal}]: likewise
+//   boot {captures, exact}, calls [{user, recorded, generated, equal, learned}]: likewise
 //   per_capture [...]: the same for each, and
 //     capture, file, kernel, start_step, limitation, error
 //     boot {predicted, measured, difference, limitation}

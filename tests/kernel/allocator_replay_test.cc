@@ -24,7 +24,6 @@ using experiment::AllocatorDumpComparison;
 using experiment::AllocatorReplayOptions;
 using experiment::AllocatorReplayResult;
 using experiment::AllocatorStep;
-using experiment::DivergenceCause;
 using experiment::ReplayAllocator;
 using experiment::ReplayMode;
 using model::AllocatorRules;
@@ -101,20 +100,23 @@ INSTANTIATE_TEST_SUITE_P(Captures, ExactReplayTest,
                          ::testing::Values(Exact{"fl-61-1G-a", 4125, 1}, Exact{"fl-612-1G-a", 10396, 2},
                                            Exact{"extr-61-1G-s124", 2980, 1}));
 
-// Isolating free blocks for compaction is not modelled: exact until it starts, in step 14.
-TEST(AllocatorReplayTest, ExactUntilCompactionStarts) {
+// Memory is short here, and kcompactd moves 907 pages in steps 14 and 18. Where they go is an input; that the frames in
+// between are the kernel's is not. Its search for free blocks changes the order of three lists, which is not modelled.
+TEST(AllocatorReplayTest, FramesStayExactWhileCompactionRuns) {
   const AllocatorReplayResult result = Replay("extr-612-1G-s124");
+  EXPECT_EQ(result.allocations(), 3101);
+  EXPECT_EQ(result.equal(), 3101);
+  EXPECT_EQ(result.unexpected_frees, 0);
   const std::map<int32_t, AllocatorStep> steps = Steps(result);
-  const AllocatorStep& first = steps.at(13);  // the first traced step
-  EXPECT_EQ(first.action, "secret a 900");
-  EXPECT_EQ(first.allocations, 910);
-  EXPECT_EQ(first.equal, 910);
-  EXPECT_EQ(first.compaction_frames, 0);
-  const AllocatorStep& second = steps.at(14);
-  EXPECT_EQ(second.compaction_frames, 528);
-  ASSERT_TRUE(second.first.has_value());
-  EXPECT_EQ(second.first->cause, DivergenceCause::kCompaction);
-  EXPECT_GE(result.equal(), 2669);  // of 3,101
+  EXPECT_EQ(steps.at(14).compaction_frames, 529);  // one was isolated for nothing
+  EXPECT_EQ(steps.at(18).compaction_frames, 379);
+  ASSERT_EQ(result.dumps.size(), 1);
+  const experiment::AllocatorComparison& lists = result.dumps[0].lists;
+  EXPECT_EQ(lists.lists, 33);
+  EXPECT_GE(lists.lists_equal, 30);
+  EXPECT_EQ(lists.per_cpu_lists_equal, lists.per_cpu_lists);
+  EXPECT_EQ(lists.highs_equal, 2);
+  EXPECT_EQ(lists.blocks_equal, 512);
 }
 
 // Tables that splits take are among the frames of a step: those of the first traced step, secret pages and all.

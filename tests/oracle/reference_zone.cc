@@ -5,6 +5,7 @@
 namespace dmfrag::tests {
 namespace {
 
+using model::KernelRelease;
 using model::Migratetype;
 
 constexpr unsigned kMaxOrder = 10;
@@ -26,7 +27,7 @@ std::vector<Migratetype> Fallbacks(Migratetype type) {
 
 }  // namespace
 
-ReferenceZone::ReferenceZone(uint64_t first, uint64_t end) {
+ReferenceZone::ReferenceZone(uint64_t first, uint64_t end, KernelRelease release) : release_(release) {
   for (uint64_t frame = first; frame < end; frame += 512) block_types_[frame / 512] = Migratetype::kMovable;
   for (uint64_t frame = first; frame < end; frame += 1024) Put(frame, kMaxOrder, Migratetype::kMovable, true);
 }
@@ -59,8 +60,14 @@ void ReferenceZone::TakeAndExpand(uint64_t frame, unsigned found, unsigned order
 
 std::optional<uint64_t> ReferenceZone::Allocate(unsigned order, Migratetype type, bool may_fragment) {
   std::optional<uint64_t> frame = TakeSmallest(order, type);
-  if (!frame) frame = Claim(order, type, may_fragment);
-  if (!frame && may_fragment) frame = Steal(order, type);
+  if (release_ == KernelRelease::k6_1) {
+    if (!frame) frame = Fallback61(order, type, may_fragment);
+  } else if (release_ == KernelRelease::k6_12) {
+    if (!frame) frame = Fallback612(order, type, may_fragment);
+  } else {
+    if (!frame) frame = Claim(order, type, may_fragment);
+    if (!frame && may_fragment) frame = Steal(order, type);
+  }
   if (frame) allocated_[*frame] = {order, type};
   return frame;
 }
@@ -75,17 +82,92 @@ std::optional<uint64_t> ReferenceZone::TakeSmallest(unsigned order, Migratetype 
   return std::nullopt;
 }
 
+std::optional<Migratetype> ReferenceZone::FallbackAt(unsigned order, Migratetype type) const {
+  for (Migratetype fallback : Fallbacks(type)) {
+    if (!blocks(order, fallback).empty()) return fallback;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::pair<unsigned, Migratetype>> ReferenceZone::FallbackBlock(unsigned order, Migratetype type,
+                                                                             bool may_fragment) const {
+  const unsigned least = may_fragment ? order : std::max(order, kPageblockOrder);
+  for (int largest = kMaxOrder; largest >= static_cast<int>(least); --largest) {
+    const auto fallback = FallbackAt(static_cast<unsigned>(largest), type);
+    if (!fallback) continue;
+    if (type != Migratetype::kMovable || largest >= 4 || largest == static_cast<int>(order)) {
+      return std::pair(static_cast<unsigned>(largest), *fallback);
+    }
+    unsigned smallest = order;
+    while (!FallbackAt(smallest, type)) ++smallest;
+    return std::pair(smallest, *FallbackAt(smallest, type));
+  }
+  return std::nullopt;
+}
+
+std::optional<uint64_t> ReferenceZone::Fallback61(unsigned order, Migratetype type, bool may_fragment) {
+  const auto found = FallbackBlock(order, type, may_fragment);
+  if (!found) return std::nullopt;
+  const uint64_t frame = blocks(found->first, found->second).front();
+  const uint64_t first = frame / 512 * 512;
+  if (found->first >= kPageblockOrder) {
+    for (uint64_t f = frame; f < frame + Pages(found->first); f += 512) block_types_[f / 512] = type;
+  } else if (type != Migratetype::kMovable || found->first >= 4) {
+    // All free pages change lists, whether or not the block is claimed for it.
+    const uint64_t free_and_alike = FreeAndAlike(first, type);
+    MoveFree(first, type);
+    if (free_and_alike >= 256) block_types_[first / 512] = type;
+    return TakeSmallest(order, type);
+  }
+  // One page changes lists.
+  Take(frame);
+  Put(frame, found->first, type, true);
+  return TakeSmallest(order, type);
+}
+
+std::optional<uint64_t> ReferenceZone::Fallback612(unsigned order, Migratetype type, bool may_fragment) {
+  const auto found = FallbackBlock(order, type, may_fragment);
+  if (!found) return std::nullopt;
+  const uint64_t frame = blocks(found->first, found->second).front();
+  const bool whole_block = found->first >= 4 || type != Migratetype::kMovable;
+  if (whole_block) {
+    if (const auto claimed = ClaimBlock(frame, found->first, order, type)) return claimed;
+  }
+  TakeAndExpand(frame, found->first, order, found->second);
+  return frame;
+}
+
 std::optional<uint64_t> ReferenceZone::Claim(unsigned order, Migratetype type, bool may_fragment) {
   const unsigned least = !may_fragment ? std::max(order, kPageblockOrder) : order;
   for (int found = kMaxOrder; found >= static_cast<int>(least); --found) {
-    for (Migratetype fallback : Fallbacks(type)) {
-      if (blocks(found, fallback).empty()) continue;
-      if (found < 4 && type == Migratetype::kMovable) return std::nullopt;
-      if (const auto frame = ClaimBlock(blocks(found, fallback).front(), found, order, type)) return frame;
-      break;
-    }
+    const auto fallback = FallbackAt(static_cast<unsigned>(found), type);
+    if (!fallback) continue;
+    if (found < 4 && type == Migratetype::kMovable) return std::nullopt;
+    if (const auto frame = ClaimBlock(blocks(found, *fallback).front(), found, order, type)) return frame;
   }
   return std::nullopt;
+}
+
+uint64_t ReferenceZone::FreeAndAlike(uint64_t first, Migratetype type) const {
+  uint64_t free = 0;
+  uint64_t movable = 0;
+  for (const auto& [f, block] : free_) free += f / 512 == first / 512 ? Pages(block.order) : 0;
+  for (const auto& [f, block] : allocated_) {
+    movable += f / 512 == first / 512 && block.type == Migratetype::kMovable ? Pages(block.order) : 0;
+  }
+  if (type == Migratetype::kMovable) return free + movable;
+  return block_type(first) == Migratetype::kMovable ? 512 - movable : free;
+}
+
+void ReferenceZone::MoveFree(uint64_t first, Migratetype type) {
+  std::vector<std::pair<uint64_t, unsigned>> inside;
+  for (const auto& [f, block] : free_) {
+    if (f / 512 == first / 512) inside.push_back({f, block.order});
+  }
+  for (const auto& [f, order] : inside) {
+    Take(f);
+    Put(f, order, type, true);
+  }
 }
 
 std::optional<uint64_t> ReferenceZone::ClaimBlock(uint64_t frame, unsigned found, unsigned order, Migratetype type) {
@@ -95,51 +177,32 @@ std::optional<uint64_t> ReferenceZone::ClaimBlock(uint64_t frame, unsigned found
     return frame;
   }
   const uint64_t first = frame / 512 * 512;
-  uint64_t free = 0;
-  uint64_t movable = 0;
-  for (const auto& [f, block] : free_) free += f / 512 == first / 512 ? Pages(block.order) : 0;
-  for (const auto& [f, block] : allocated_) {
-    movable += f / 512 == first / 512 && block.type == Migratetype::kMovable ? Pages(block.order) : 0;
-  }
-  uint64_t alike = 0;
-  if (type == Migratetype::kMovable)
-    alike = movable;
-  else if (block_type(first) == Migratetype::kMovable)
-    alike = 512 - free - movable;
-  if (free + alike < 256) return std::nullopt;
-  std::vector<std::pair<uint64_t, FreeBlock>> inside;
-  for (const auto& [f, block] : free_) {
-    if (f / 512 == first / 512 && block.type != type) inside.push_back({f, block});
-  }
-  for (const auto& [f, block] : inside) {
-    Take(f);
-    Put(f, block.order, type, true);
-  }
+  if (FreeAndAlike(first, type) < 256) return std::nullopt;
+  MoveFree(first, type);
   block_types_[first / 512] = type;
   return TakeSmallest(order, type);
 }
 
 std::optional<uint64_t> ReferenceZone::Steal(unsigned order, Migratetype type) {
   for (unsigned found = order; found <= kMaxOrder; ++found) {
-    for (Migratetype fallback : Fallbacks(type)) {
-      if (blocks(found, fallback).empty()) continue;
-      const uint64_t frame = blocks(found, fallback).front();
-      TakeAndExpand(frame, found, order, fallback);
-      return frame;
-    }
+    const auto fallback = FallbackAt(found, type);
+    if (!fallback) continue;
+    const uint64_t frame = blocks(found, *fallback).front();
+    TakeAndExpand(frame, found, order, *fallback);
+    return frame;
   }
   return std::nullopt;
 }
 
-void ReferenceZone::Free(uint64_t frame, unsigned order) {
+void ReferenceZone::Free(uint64_t frame, unsigned order, std::optional<Migratetype> to) {
   allocated_.erase(frame);
-  const Migratetype type = block_type(frame);
+  const Migratetype type = to.value_or(block_type(frame));
   while (order < kMaxOrder) {
     const auto buddy = free_.find(frame ^ Pages(order));
     if (buddy == free_.end() || buddy->second.order != order) break;
     const uint64_t buddy_frame = buddy->first;
     Take(buddy_frame);
-    if (order >= kPageblockOrder) block_types_[buddy_frame / 512] = type;
+    if (order >= kPageblockOrder && release_ != KernelRelease::k6_1) block_types_[buddy_frame / 512] = type;
     frame = std::min(frame, buddy_frame);
     ++order;
   }

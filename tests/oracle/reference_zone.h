@@ -5,21 +5,24 @@
 #include <list>
 #include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
+#include "worker/model/kernel_release.h"
 #include "worker/model/migratetype.h"
 
 namespace dmfrag::tests {
 
-// A zone's buddy lists as plain lists of frame numbers, with the kernel's rules written out: slow, and plain enough to
-// be checked by reading. It shares no code with the model.
+// A zone's buddy lists as plain lists of frame numbers, with the rules of a kernel's release written out: slow, and
+// plain enough to be checked by reading. It shares no code with the model.
 class ReferenceZone {
  public:
   // Frames [first, end), both multiples of 1024.
-  ReferenceZone(uint64_t first, uint64_t end);
+  ReferenceZone(uint64_t first, uint64_t end, model::KernelRelease release);
 
   std::optional<uint64_t> Allocate(unsigned order, model::Migratetype type, bool may_fragment);
-  void Free(uint64_t frame, unsigned order);
+  // To the lists of `type`; unset: of the frame's pageblock.
+  void Free(uint64_t frame, unsigned order, std::optional<model::Migratetype> type);
 
   // Frames of the list of `order` and `type`, head first.
   const std::list<uint64_t>& blocks(unsigned order, model::Migratetype type) const;
@@ -36,6 +39,16 @@ class ReferenceZone {
   };
 
   std::optional<uint64_t> TakeSmallest(unsigned order, model::Migratetype type);
+  // __rmqueue_fallback of 6.1, and of 6.10 to 6.14.
+  std::optional<uint64_t> Fallback61(unsigned order, model::Migratetype type, bool may_fragment);
+  std::optional<uint64_t> Fallback612(unsigned order, model::Migratetype type, bool may_fragment);
+  // Order of the free block that both take, and its type.
+  std::optional<std::pair<unsigned, model::Migratetype>> FallbackBlock(unsigned order, model::Migratetype type,
+                                                                       bool may_fragment) const;
+  std::optional<model::Migratetype> FallbackAt(unsigned order, model::Migratetype type) const;
+  // Free frames of the pageblock at `first`, and those that get on with `type`.
+  uint64_t FreeAndAlike(uint64_t first, model::Migratetype type) const;
+  void MoveFree(uint64_t first, model::Migratetype type);
   std::optional<uint64_t> Claim(unsigned order, model::Migratetype type, bool may_fragment);
   std::optional<uint64_t> ClaimBlock(uint64_t frame, unsigned found, unsigned order, model::Migratetype type);
   std::optional<uint64_t> Steal(unsigned order, model::Migratetype type);
@@ -44,6 +57,7 @@ class ReferenceZone {
   void Put(uint64_t frame, unsigned order, model::Migratetype type, bool at_tail);
   void Take(uint64_t frame);
 
+  model::KernelRelease release_;
   std::map<std::pair<unsigned, model::Migratetype>, std::list<uint64_t>> lists_;
   std::map<uint64_t, FreeBlock> free_;
   std::map<uint64_t, Allocation> allocated_;

@@ -152,6 +152,14 @@ v1::ReplayStep StepFrom(const experiment::ComparedStep& step, uint32_t cpus) {
     proto.mutable_dump()->set_entries(step.dump->entries);
     proto.mutable_dump()->set_equal_entries(step.dump->equal_entries);
   }
+  for (const experiment::CallComparison& row : step.calls) {
+    v1::CallComparison& calls = *proto.add_calls();
+    calls.set_user(std::string(experiment::NameOf(row.user)));
+    calls.set_recorded(row.recorded);
+    calls.set_generated(row.generated);
+    calls.set_equal(row.equal);
+    calls.set_learned(row.learned);
+  }
   if (step.flushes.flushes != experiment::FlushCounts{} || step.interrupts.has_value()) {
     *proto.mutable_flushes() = FlushesFrom(step, cpus);
   }

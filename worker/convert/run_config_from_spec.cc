@@ -35,6 +35,21 @@ absl::StatusOr<model::MemoryMap> MemoryFrom(const v1::MachineSpec& machine) {
   return model::MemoryMap::FromUsableRanges(ranges);
 }
 
+absl::StatusOr<model::TableSourceKind> TableSourceFrom(const v1::CacheSpec& cache) {
+  const v1::TableSource source =
+      cache.has_none() ? cache.none().table_source() : cache.global().options().table_source();
+  switch (source) {
+    case v1::TABLE_SOURCE_BUDDY:
+      return model::TableSourceKind::kBuddy;
+    case v1::TABLE_SOURCE_BOOT_RESERVE:
+      return model::TableSourceKind::kBootReserve;
+    case v1::TABLE_SOURCE_GROUPED:
+      return model::TableSourceKind::kGrouped;
+    default:
+      return absl::InvalidArgumentError("cache: table_source: give buddy, boot_reserve or grouped");
+  }
+}
+
 policy::GlobalCacheOptions GlobalFrom(const v1::CacheOptions& options) {
   return {.refill_order = model::Order(options.refill_order()),
           .shrink_below_free_per_mille = options.shrink_below_free_per_mille()};
@@ -137,10 +152,11 @@ absl::StatusOr<experiment::RunConfig> RunConfigFromSpec(const v1::JobSpec& spec)
                                           .sample_interval_us = spec.length().sample_interval_us(),
                                           .max_operations = spec.length().max_operations()},
                                .seed = spec.seed()};
-  // The allocator has one set of rules so far, whatever the release; it is read so that a wrong value is refused.
-  RETURN_IF_ERROR(ReleaseFrom(spec.kernel().allocator_release(), "kernel.allocator_release").status());
+  ASSIGN_OR_RETURN(config.machine.allocator_release,
+                   ReleaseFrom(spec.kernel().allocator_release(), "kernel.allocator_release"));
   ASSIGN_OR_RETURN(config.machine.cpa_release, ReleaseFrom(spec.kernel().cpa_release(), "kernel.cpa_release"));
   ASSIGN_OR_RETURN(config.cache, CacheFrom(spec.cache()));
+  ASSIGN_OR_RETURN(config.machine.table_source, TableSourceFrom(spec.cache()));
   ASSIGN_OR_RETURN(config.mix, MixFrom(spec.workload().mix()));
   return config;
 }

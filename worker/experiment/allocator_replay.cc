@@ -29,6 +29,7 @@ using Kind = TraceEvent::Kind;
 constexpr uint64_t kSecondUs = 1'000'000;
 // A kworker's drain that starts within this time of a step's end is the recorder's flush of statistics.
 constexpr uint64_t kFlushUs = 1000;
+constexpr uint64_t kCompactClusterMax = 32;  // COMPACT_CLUSTER_MAX
 // Events of one drain follow each other closer than this.
 constexpr uint64_t kSameDrainUs = 500;
 
@@ -41,7 +42,7 @@ absl::StatusOr<std::optional<uint64_t>> FindTickPhase(std::string_view trace) {
     ASSIGN_OR_RETURN(const std::optional<TraceEvent> event, reader.Next());
     if (!event.has_value()) return std::nullopt;
     if (event->kind == Kind::kStepEnd) step_end_us = event->time_us;
-    if (event->kind != Kind::kPerCpuDrain || !event->by_kworker) continue;
+    if (event->kind != Kind::kPerCpuDrain || !event->task.starts_with("kworker/")) continue;
     const bool starts = event->time_us > last_drain_us + kSameDrainUs;
     last_drain_us = event->time_us;
     if (starts && event->time_us > step_end_us + kFlushUs) return event->time_us % kSecondUs;
@@ -65,12 +66,14 @@ class Replayer {
                                                      ", but the dumps have the lists of ", cpus_));
     }
     Tick(event.time_us);
+    FollowCompaction(event);
     switch (event.kind) {
       case Kind::kAllocate:
         Allocate(event);
         break;
       case Kind::kFree:
         ++step().frees;
+        if (IsCompaction(event)) TakeIsolated(event);
         Free(event.frame, event.order, event.cpu);
         break;
       case Kind::kBulkAllocate:
@@ -148,6 +151,24 @@ class Replayer {
       if (*next_tick_us_ < now_us) *next_tick_us_ += kSecondUs;
     }
     for (; now_us >= *next_tick_us_; *next_tick_us_ += kSecondUs) Decay();
+  }
+
+  // Once compaction is through with a pageblock, it gives up the per-CPU pages of the zone, so that what it freed
+  // merges. It moves 32 pages first, and then the rest of the pageblock if there is more (compact_zone,
+  // finish_pageblock). A batch is over when every page it took a target for is freed; other tasks may run before that.
+  void FollowCompaction(const TraceEvent& event) {
+    if (batch_ > 0 && migrating_ == 0) {
+      rest_of_block_ = !rest_of_block_ && batch_ == kCompactClusterMax;
+      if (!rest_of_block_) allocator_->DrainPerCpuOfZone(compacted_near_);
+      batch_ = 0;
+    }
+    if (event.kind == Kind::kCompactTake) {
+      compacted_near_ = event.frame;
+      ++batch_;
+      ++migrating_;
+    } else if (event.kind == Kind::kCompactBack || (event.kind == Kind::kFree && IsCompaction(event))) {
+      migrating_ -= std::min<uint64_t>(migrating_, 1);
+    }
   }
 
   void Decay() {
@@ -242,9 +263,20 @@ class Replayer {
     ++step().compaction_frames;
     if (mode_ == ReplayMode::kFollowKernel) {
       Follow(event.frame, Order(0), Migratetype::kMovable, event.cpu);
+    } else if (allocator_->Take(event.frame, Order(0), Migratetype::kMovable)) {
+      Rename(event.frame, event.frame);
     } else if (const auto frame = allocator_->Allocate(Order(0), Migratetype::kMovable, event.cpu)) {
       Rename(event.frame, *frame);
     }
+  }
+
+  static bool IsCompaction(const TraceEvent& event) { return event.task.starts_with("kcompactd"); }
+
+  // What compaction isolated and did not need is freed like any page; that it was taken before is logged nowhere.
+  void TakeIsolated(const TraceEvent& event) {
+    if (model_frame_.contains(event.frame) || !allocator_->Take(event.frame, event.order, Migratetype::kMovable))
+      return;
+    ++step().compaction_frames;
   }
 
   // From now on the kernel's `kernel` means the model's `model`.
@@ -270,7 +302,11 @@ class Replayer {
   std::unique_ptr<PageAllocator> allocator_;  // null: before the first dump
   uint32_t cpus_ = 0;
   bool step_dumped_ = false;
-  bool compacted_ = false;
+  bool compacted_ = false;      // since the last start
+  uint64_t batch_ = 0;          // pages of the batch that compaction moves
+  uint64_t migrating_ = 0;      // of them, those still to be freed
+  bool rest_of_block_ = false;  // the next batch is the second of its pageblock
+  FrameNumber compacted_near_;  // a frame of the zone that is compacted
   std::optional<uint64_t> next_tick_us_;
   std::set<FrameNumber> bulk_;  // given to bulk allocations, and not freed yet
   // The frames in use that the two know by different numbers, both ways.

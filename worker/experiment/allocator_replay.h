@@ -27,7 +27,7 @@ enum class ReplayMode {
 
 // Why the frames differ, as far as it can be told from where the model has the kernel's frame.
 enum class DivergenceCause {
-  kCompaction,   // compaction has run since the last start; its isolating of free blocks is not modelled
+  kCompaction,   // compaction has run since the last start; how it reorders free lists is not modelled
   kOtherPerCpu,  // it is on a per-CPU list, but not next
   kOtherFree,    // it is on a free list, but not next
   kInUse,        // it is in use: a free is missing from the trace, or went another way
@@ -50,7 +50,7 @@ struct AllocatorStep {
   uint64_t equal = 0;  // of them, those for which the model picked the kernel's frame
   uint64_t frees = 0;
   uint64_t bulk_frames = 0;        // handed out without being logged, so not compared
-  uint64_t compaction_frames = 0;  // taken by compaction
+  uint64_t compaction_frames = 0;  // taken by compaction, as targets or for nothing
   std::optional<Divergence> first;
 };
 
@@ -82,8 +82,8 @@ struct AllocatorReplayOptions {
 
 // Drives a page allocator, started from the first dump, by the trace's events from there on; compares each frame it
 // picks with the kernel's, and its lists with each later dump. Allocations without a record (alloc_pages_bulk) are made
-// from the number that its probe logged. The recorder flushes the kernel's statistics after every step that dumps
-// nothing, and with that decays the per-CPU lists.
+// from the number that its probe logged; pages that compaction moves go where they went. The recorder flushes the
+// kernel's statistics after every step that dumps nothing, and with that decays the per-CPU lists.
 //
 // Errors: kInvalidArgument if the trace or a dump is damaged, has no mark of the first dump, or names a processor the
 // dumps do not have; the text names the place. Linear in the trace.

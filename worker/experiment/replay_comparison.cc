@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/experiment/calls/call_comparison.h"
 
 namespace dmfrag::experiment {
 namespace {
@@ -147,12 +148,15 @@ absl::StatusOr<ReplayComparison> PredictAndCompare(const workload::KernelCapture
                          CompareDump(predictor.direct_map(), *found->second->direct_map, TouchedBy(step));
                    }));
   ASSIGN_OR_RETURN(std::vector<FlushPrediction> flushes, PredictFlushes(capture.input));
+  ASSIGN_OR_RETURN(const std::vector<CallComparison> calls, CompareCalls(capture.input));
   ReplayComparison comparison{.steps = {}, .events = prediction.events, .boot = CompareBoot(capture)};
   KernelCounters before = capture.input.start_counters;
   for (size_t i = 0; i < prediction.steps.size(); ++i) {
     ComparedStep& step = comparison.steps.emplace_back();
     step.prediction = std::move(prediction.steps[i]);
     step.flushes = std::move(flushes[i]);
+    std::copy_if(calls.begin(), calls.end(), std::back_inserter(step.calls),
+                 [&](const CallComparison& row) { return row.step == step.prediction.index; });
     const auto found = measured.find(step.prediction.index);
     if (found == measured.end()) continue;
     if (found->second->counters.has_value()) {

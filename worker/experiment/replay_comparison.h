@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "worker/experiment/boot_prediction.h"
+#include "worker/experiment/calls/call_tally.h"
 #include "worker/experiment/flush_prediction.h"
 #include "worker/experiment/replay.h"
 #include "worker/model/direct_map.h"
@@ -40,6 +41,7 @@ struct ComparedStep {
   bool changed = false;  // a measured counter moved since the step measured before
   std::optional<MapEventComparison> map_events;
   std::optional<DumpComparison> dump;
+  std::vector<CallComparison> calls;  // one per kind of user that acts
   FlushPrediction flushes;
   std::optional<workload::MeasuredInterrupts> interrupts;
 };

@@ -60,10 +60,23 @@ class Runner {
  private:
   // Ends the warm-up and takes samples, as far as they are due at `now`, before anything happens at `now`.
   void PassTime(SimTime now) {
+    Tick(now);
     if (!warm_ && now >= warmup_end_) ResetCounters();
     if (!warm_) return;
     const uint64_t measured_us = now.us() - warmup_end_.us();
     if (sampler_.IsDue(measured_us)) sampler_.RecordUpTo(measured_us, CurrentSample());
+  }
+
+  // The kernel's statistics work, once a second (sysctl_stat_interval). Per-CPU lists have nothing left to give up after
+  // some tens of ticks without use, so that a long silence costs no more than that.
+  void Tick(SimTime now) {
+    constexpr uint64_t kUsPerTick = 1'000'000;
+    constexpr uint64_t kTicksUntilStill = 128;
+    const uint64_t ticks = now.us() / kUsPerTick;
+    for (uint64_t left = std::min(ticks - ticks_, kTicksUntilStill); left > 0; --left) {
+      machine_->allocator().DecayPerCpu();
+    }
+    ticks_ = ticks;
   }
 
   void ResetCounters() {
@@ -163,6 +176,7 @@ class Runner {
   const SimTime end_;
   bool warm_;
   uint64_t operations_left_;
+  uint64_t ticks_ = 0;
   Sampler sampler_;
   model::DirectMapCounters start_counters_;
   RunResult result_;

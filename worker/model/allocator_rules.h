@@ -13,7 +13,8 @@ struct AllocatorRules {
   // once.
   bool pcp_high_follows_load = true;
   // 6.10 (commits e0932b6c1f94, fd919a85cd55 "freelist hygiene"): a free page lies in a list of its pageblock's type.
-  // Before: a block that is claimed in part has its free pages moved first and is counted then, and its type may stay.
+  // Before: a block that is claimed in part has its free pages moved first and is counted then, and its type may stay;
+  // and a page that leaves a per-CPU list keeps the type it had there.
   bool lists_follow_blocks = true;
   // 6.15 (commit c2f6ea38fc1b): if no block can be claimed, a single page comes from the smallest foreign block.
   // Before: from the first that is found, the largest; for movable pages from the smallest too.

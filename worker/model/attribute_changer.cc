@@ -18,16 +18,30 @@ bool MayCollapse(std::optional<EntryFlags> flags) {
   return flags.has_value() && flags->Has(EntryFlags::kPresent) && !flags->Has(EntryFlags::kKernel4K);
 }
 
+// Where a range ends that may reach beyond what is mapped.
+FrameNumber MappedEnd(const DirectMap& map, FrameRange range) { return std::min(range.end, map.end()); }
+VirtualPage MappedEnd(const VirtualMap&, VirtualRange range) { return range.end; }
+
+// Pages of `range` that are mapped and present, 4K each.
+template <typename Map, typename Range>
+int64_t PresentPages(const Map& map, const Range& range) {
+  int64_t present = 0;
+  const auto end = MappedEnd(map, range);
+  for (auto page = range.first; page < end;) {
+    const auto leaf = map.Lookup(page);
+    const auto next = leaf.has_value() ? std::min(end, leaf->first + FramesOf(leaf->level)) : page + FrameCount(1);
+    if (leaf.has_value() && leaf->flags.Has(EntryFlags::kPresent)) present += static_cast<int64_t>((next - page).raw());
+    page = next;
+  }
+  return present;
+}
+
 }  // namespace
 
 CpaOutcome AttributeChanger::Change(const AttributeRequest& request, EventCounters& account) {
   changed_ = force_flush_all_ = false;
-  CpaOutcome outcome = ChangeDirectMap(request, account);
-  if (image_ != nullptr && request.check_alias && outcome == CpaOutcome::kDone) {
-    outcome = ChangeAliases(request.range.first, request.range.count(), /*in_direct_map=*/true, /*in_image=*/false,
-                            request, account);
-  }
-  if (Flush(request, outcome, account) && request.collapse && rules_.collapse == CollapseDesign::kOnRox) {
+  const CpaOutcome outcome = ChangeDirectMap(request, ChecksAliases(request), account);
+  if (Flush(*map_, request, outcome, account) && request.collapse && rules_.collapse == CollapseDesign::kOnRox) {
     Collapse(request.range, account);
   }
   return outcome;
@@ -38,8 +52,7 @@ CpaOutcome AttributeChanger::Change(VirtualMap& mapping, const VirtualAttributeR
   if (ChangesNothing(request)) return CpaOutcome::kDone;
   changed_ = force_flush_all_ = false;
   CpaOutcome outcome = CpaOutcome::kDone;
-  const bool alias = request.check_alias &&
-                     !(rules_.skip_alias_of_nx && request.set.With(request.clear) == kNoExecute && !request.force_4k);
+  const bool alias = ChecksAliases(request);
   for (VirtualPage page = request.range.first; page < request.range.end && outcome == CpaOutcome::kDone;) {
     const FrameCount left = request.array ? FrameCount(1) : request.range.end - page;
     const FrameCount done = Step(mapping, page, left, request, account);
@@ -54,7 +67,7 @@ CpaOutcome AttributeChanger::Change(VirtualMap& mapping, const VirtualAttributeR
     }
     page = page + done;
   }
-  if (!Flush(request, outcome, account) || !request.collapse || rules_.collapse != CollapseDesign::kOnRox) {
+  if (!Flush(mapping, request, outcome, account) || !request.collapse || rules_.collapse != CollapseDesign::kOnRox) {
     return outcome;
   }
   bool any = false;
@@ -64,6 +77,11 @@ CpaOutcome AttributeChanger::Change(VirtualMap& mapping, const VirtualAttributeR
   }
   if (any) flushes_.FlushAll(account);
   return outcome;
+}
+
+template <typename Request>
+bool AttributeChanger::ChecksAliases(const Request& request) const {
+  return request.check_alias && !(rules_.skip_alias_of_nx && request.set.With(request.clear) == kNoExecute);
 }
 
 template <typename Request>
@@ -79,7 +97,7 @@ CpaOutcome AttributeChanger::ChangeAliases(FrameNumber frame, FrameCount pages, 
   CpaOutcome outcome = CpaOutcome::kDone;
   if (!in_direct_map) {
     force_flush_all_ = true;
-    outcome = ChangeDirectMap(alias, account);
+    outcome = ChangeDirectMap(alias, /*with_image=*/false, account);
   }
   if (image_ != nullptr && !in_image && outcome == CpaOutcome::kDone) {
     const FrameRange common{std::max(frame, image_frames_.first), std::min(frame + pages, image_frames_.end)};
@@ -94,7 +112,7 @@ CpaOutcome AttributeChanger::ChangeAliases(FrameNumber frame, FrameCount pages, 
   return outcome;
 }
 
-CpaOutcome AttributeChanger::ChangeDirectMap(const AttributeRequest& request, EventCounters& account) {
+CpaOutcome AttributeChanger::ChangeDirectMap(const AttributeRequest& request, bool with_image, EventCounters& account) {
   ++account.cpa_requests;
   if (observer_ != nullptr) observer_->OnRequest(request);
   if (ChangesNothing(request)) return CpaOutcome::kDone;
@@ -106,30 +124,31 @@ CpaOutcome AttributeChanger::ChangeDirectMap(const AttributeRequest& request, Ev
       ++account.split_enomem;
       return CpaOutcome::kNoMemory;
     }
+    if (with_image && image_ != nullptr) {
+      ChangeAliases(frame, done, /*in_direct_map=*/true, /*in_image=*/false, request, account);
+    }
     frame = frame + done;
   }
   return CpaOutcome::kDone;
 }
 
-template <typename Request>
-bool AttributeChanger::Flush(const Request& request, CpaOutcome outcome, EventCounters& account) {
+template <typename Map, typename Request>
+bool AttributeChanger::Flush(const Map& map, const Request& request, CpaOutcome outcome, EventCounters& account) {
   if (!request.flush || !changed_) return false;
-  if (outcome == CpaOutcome::kNoMemory) {
+  // A new memory type: lines of the old one must leave the caches. The way back to WB needs nothing.
+  const bool cache = (request.set.raw() & kCacheMode.raw()) != 0;
+  if (outcome == CpaOutcome::kNoMemory || (cache && !rules_.clflush)) {
+    // cpa_flush_all: WBINVD on the way.
     flushes_.FlushAll(account);
-    return false;
+    if (cache) ++account.cache_flushes_all;
+    return outcome == CpaOutcome::kDone;
   }
   if (force_flush_all_) {
     flushes_.FlushAll(account);
   } else {
     flushes_.FlushRange(request.range.count(), account);
   }
-  if (request.set.Without(EntryFlags(static_cast<uint16_t>(~kCacheMode.raw()))).empty()) return true;
-  // A new memory type: lines of the old one must leave the caches. The way back to WB needs nothing.
-  if (rules_.clflush) {
-    account.cache_flush_pages += static_cast<int64_t>(request.range.count().raw());
-  } else {
-    ++account.cache_flushes_all;
-  }
+  if (cache) account.cache_flush_pages += PresentPages(map, request.range);
   return true;
 }
 
@@ -145,12 +164,12 @@ FrameCount AttributeChanger::Step(Map& map, Page first, FrameCount remaining, co
     const bool same = flags == leaf->flags;
     const bool whole = covered == size;
     if (leaf->level != MapLevel::k4K && !request.force_4k) CountCheck(leaf->level, same, whole);
+    if (leaf->level == MapLevel::k4K) ++stats_.pages_4k_set;
     if (leaf->level == MapLevel::k4K || (!request.force_4k && (same || whole))) {
       if (same) return covered;
       map.SetFlags(first, flags);
       ++account.entries_written;
       changed_ = true;
-      if (leaf->level == MapLevel::k4K) ++stats_.pages_4k_set;
       AfterWrite(map, first, leaf->level, account);
       return covered;
     }
@@ -239,7 +258,7 @@ bool AttributeChanger::TryCollapse(FrameNumber frame, MapLevel level, EventCount
 bool AttributeChanger::TryCollapse(VirtualMap& mapping, VirtualPage page, EventCounters& account) {
   if (!MayCollapse(mapping.UniformFlags(page))) return false;
   const FrameNumber table = mapping.Collapse(page);
-  if (table != DirectMap::kNoFrame) tables_->ReturnTable(table);
+  if (table != VirtualMap::kNoFrame) tables_->ReturnTable(table);
   if (mapping.kind() == VirtualMap::Kind::kKernelImage) counters_->OnCollapse(MapLevel::k2M);
   ++account.vmalloc_collapses_2m;
   return true;

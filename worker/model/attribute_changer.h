@@ -71,15 +71,17 @@ class AttributeChanger {
   // split found no memory.
   template <typename Map, typename Page, typename Request>
   FrameCount Step(Map& map, Page first, FrameCount remaining, const Request& request, EventCounters& account);
+  template <typename Request>
+  bool ChecksAliases(const Request& request) const;
   // cpa_process_alias for `pages` frames from `frame`. `in_direct_map`: the request itself was for the direct map.
   template <typename Request>
   CpaOutcome ChangeAliases(FrameNumber frame, FrameCount pages, bool in_direct_map, bool in_image,
                            const Request& request, EventCounters& account);
-  // __change_page_attr_set_clr on the direct map, without aliases.
-  CpaOutcome ChangeDirectMap(const AttributeRequest& request, EventCounters& account);
+  // __change_page_attr_set_clr on the direct map; `with_image`: and on the kernel image's mapping of the same frames.
+  CpaOutcome ChangeDirectMap(const AttributeRequest& request, bool with_image, EventCounters& account);
   // The end of change_page_attr_set_clr; true if something changed, and the request flushes.
-  template <typename Request>
-  bool Flush(const Request& request, CpaOutcome outcome, EventCounters& account);
+  template <typename Map, typename Request>
+  bool Flush(const Map& map, const Request& request, CpaOutcome outcome, EventCounters& account);
 
   EntryFlags Changed(EntryFlags old, EntryFlags set, EntryFlags clear) const;
   void CountCheck(MapLevel level, bool same, bool whole);

@@ -79,133 +79,18 @@ class AttributeChangerTest : public ::testing::Test {
   EventCounters events_;
 };
 
-// Predictions of the domain notes, section 8, by their numbers.
+// What follows from the kernel's source in numbers stands in tests/oracle/predictions_test.cc; here, what the parts do.
 
-TEST_F(AttributeChangerTest, Prediction01OnePageOfA1GPageSplitsTwice) {
+TEST_F(AttributeChangerTest, TablesAreAskedForFromTheTopDown) {
   Clear(k1GPage + FrameCount(5), 1, kPresentWritable);
-  EXPECT_EQ(counters_.level3_splits, 1);
-  EXPECT_EQ(counters_.level2_splits, 1);
-  EXPECT_EQ(static_cast<int64_t>(counters_.kib_1g() - boot_.kib_1g()), -1048576);
-  EXPECT_EQ(counters_.kib_2m() - boot_.kib_2m(), 1046528);
-  EXPECT_EQ(counters_.kib_4k() - boot_.kib_4k(), 2048);
   EXPECT_EQ(tables_.taken,
             (std::vector<std::pair<MapLevel, FrameNumber>>{{MapLevel::k1G, k1GPage}, {MapLevel::k2M, k1GPage}}));
-}
-
-TEST_F(AttributeChangerTest, Prediction02And03CountersObeyTheirAlgebra) {
-  Clear(k1GPage + FrameCount(5), 2000, kWritable);
-  Clear(k2MPage + FrameCount(3), 1, kPresentWritable);
-  Rox(k1GPage, 4096);
-  EXPECT_EQ(Mapped(counters_), Mapped(boot_));
-  EXPECT_EQ(counters_.kib_4k() - boot_.kib_4k(), 2048 * (counters_.level2_splits - counters_.level2_collapses));
-  EXPECT_EQ(boot_.kib_1g() - counters_.kib_1g(), 1048576 * counters_.level3_splits);
-  EXPECT_GT(counters_.level2_splits, 0);
-  EXPECT_OK(map_.CheckInvariants());
-}
-
-TEST_F(AttributeChangerTest, Prediction04PagesThatAre4KAlreadyChangeNoCounter) {
-  Force4K(k2MPage, 512);
-  const DirectMapCounters before = counters_;
-  Clear(k2MPage + FrameCount(7), 3, kPresentWritable);
-  Set(k2MPage + FrameCount(7), 3, kPresentWritable);
-  Clear(k2MPage, 512, kWritable);
-  EXPECT_EQ(counters_, before);
-}
-
-TEST_F(AttributeChangerTest, Prediction06EachLargePageSplitsOnce) {
-  for (uint64_t i = 0; i < 512; ++i) Clear(k2MPage + FrameCount(i), 1, kPresentWritable);
-  EXPECT_EQ(counters_.level2_splits, 1);
-  for (uint64_t i = 0; i < 512; ++i) Clear(k1GPage + FrameCount(i * 512), 1, kPresentWritable);
-  EXPECT_EQ(counters_.level2_splits, 1 + 512);
-  EXPECT_EQ(counters_.level3_splits, 1);
-}
-
-TEST_F(AttributeChangerTest, Prediction07WholeLargePagesAreKeptByRangesAndSplitByArrays) {
-  Clear(k2MPage, 512, kWritable);
-  EXPECT_EQ(counters_.level2_splits, 0);
-  Clear(k1GPage, 512, kWritable);
-  EXPECT_EQ(counters_.level2_splits, 0);
-  EXPECT_EQ(counters_.level3_splits, 1);
-  AttributeRequest array = Request(k2MPage + FrameCount(512), 512);
-  array.clear = kWritable;
-  array.array = true;
-  changer_.Change(array, events_);
-  EXPECT_EQ(counters_.level2_splits, 1);
 }
 
 TEST_F(AttributeChangerTest, AWhole1GPageIsKept) {
   Clear(k1GPage, 262144, kWritable);
   EXPECT_EQ(counters_.level3_splits, 0);
   EXPECT_EQ(events_.entries_written, 1);
-}
-
-TEST_F(AttributeChangerTest, Prediction08ChangingNothingSplitsAndFlushesNothing) {
-  Set(k1GPage + FrameCount(5), 1, kPresentWritable);
-  Set(k2MPage + FrameCount(5), 777, kPresentWritable);
-  EXPECT_EQ(counters_, boot_);
-  EXPECT_EQ(events_.flushes_all + events_.flushes_range + events_.entries_written, 0);
-  EXPECT_EQ(events_.cpa_requests, 2);
-}
-
-TEST_F(AttributeChangerTest, Prediction09SetMemory4KSplitsOnce) {
-  Force4K(k2MPage, 512);
-  EXPECT_EQ(counters_.level2_splits, 1);
-  Force4K(k2MPage, 512);
-  EXPECT_EQ(counters_.level2_splits, 1);
-  Force4K(k1GPage, 512);
-  EXPECT_EQ(counters_.level2_splits, 2);
-  EXPECT_EQ(counters_.level3_splits, 1);
-}
-
-TEST_F(AttributeChangerTest, Prediction10NotPresentIsAnAttributeLikeAnyOther) {
-  Clear(k2MPage, 512, kPresent);
-  Set(k2MPage, 512, kPresent);
-  EXPECT_EQ(counters_.level2_splits, 0);
-  Clear(k2MPage, 512, kPresent);
-  Set(k2MPage + FrameCount(9), 1, kPresent);
-  EXPECT_EQ(counters_.level2_splits, 1);
-  EXPECT_FALSE(map_.Lookup(k2MPage)->flags.Has(EntryFlags::kPresent));
-  EXPECT_TRUE(map_.Lookup(k2MPage + FrameCount(9))->flags.Has(EntryFlags::kPresent));
-}
-
-TEST_F(AttributeChangerTest, Prediction11EverySplitTakesATableAndFlushesAll) {
-  AttributeRequest request = Request(k1GPage + FrameCount(100), 1000);
-  request.clear = kPresentWritable;
-  request.flush = false;
-  changer_.Change(request, events_);
-  EXPECT_EQ(events_.splits_1g, 1);
-  EXPECT_EQ(events_.splits_2m, 2);  // both ends; the 2M page between is covered whole
-  EXPECT_EQ(events_.table_pages, 3);
-  EXPECT_EQ(events_.flushes_all, 3);
-  EXPECT_EQ(events_.flushes_range, 0);
-  EXPECT_EQ(events_.flush_ipis, 9);
-}
-
-TEST_F(AttributeChangerTest, Prediction12RangesFlushPageByPageUpTo33Pages) {
-  Force4K(k2MPage, 512);
-  const int64_t after_split = events_.flushes_all;
-  Clear(k2MPage, 33, kWritable);
-  EXPECT_EQ(events_.flushes_range, 1);
-  EXPECT_EQ(events_.flushes_all, after_split);
-  Clear(k2MPage + FrameCount(100), 34, kWritable);
-  EXPECT_EQ(events_.flushes_range, 1);
-  EXPECT_EQ(events_.flushes_all, after_split + 1);
-}
-
-TEST_F(AttributeChangerTest, Prediction13OutOfMemoryAtASplitLeavesTheRestAlone) {
-  tables_.left = 1;
-  // Half a 2M page, a whole one, and half of a third: the first split finds memory, the second does not.
-  EXPECT_EQ(Clear(k2MPage + FrameCount(256), 256 + 512 + 256, kWritable), CpaOutcome::kNoMemory);
-  EXPECT_EQ(events_.split_enomem, 1);
-  EXPECT_FALSE(map_.Lookup(k2MPage + FrameCount(256))->flags.Has(EntryFlags::kWritable));
-  EXPECT_FALSE(map_.Lookup(k2MPage + FrameCount(512))->flags.Has(EntryFlags::kWritable));
-  EXPECT_EQ(map_.Lookup(k2MPage + FrameCount(1024))->level, MapLevel::k2M);
-  EXPECT_EQ(map_.Lookup(k2MPage + FrameCount(1024))->flags, kFlags);
-  EXPECT_EQ(counters_.level2_splits, 1);
-  EXPECT_EQ(Mapped(counters_), Mapped(boot_));
-  EXPECT_EQ(events_.flushes_all, 2);  // the split's, and one for what was changed
-  // Restoring needs no memory for what was split.
-  EXPECT_EQ(Set(k2MPage + FrameCount(256), 256 + 512, kWritable), CpaOutcome::kDone);
 }
 
 TEST_F(AttributeChangerTest, FailingAtTheFirstSplitOfA1GPageKeepsIt) {
@@ -215,7 +100,7 @@ TEST_F(AttributeChangerTest, FailingAtTheFirstSplitOfA1GPageKeepsIt) {
   EXPECT_EQ(events_.flushes_all, 0);
 }
 
-// Prediction 15, and what captures of 7.3 show.
+// As captures of 7.3 show.
 TEST_F(AttributeChangerTest, APageOnceNotPresentLosesGlobalAndKeepsItsBlockFromCollapsing) {
   Clear(k2MPage + FrameCount(3), 1, kPresentWritable);
   Set(k2MPage + FrameCount(3), 1, kPresentWritable);
@@ -259,6 +144,14 @@ TEST_F(AttributeChangerTest, PagesMarked4KOnPurposeDoNotCollapse) {
   request.force_4k = true;
   changer_.Change(request, events_);
   Rox(k2MPage, 512);
+  EXPECT_EQ(counters_.level2_collapses, 0);
+}
+
+TEST_F(AttributeChangerTest, BlocksThatAreNotPresentDoNotCollapse) {
+  for (uint64_t i = 0; i < 512; ++i) Clear(k2MPage + FrameCount(i), 1, kPresentWritable);
+  EXPECT_TRUE(map_.UniformFlags(k2MPage, MapLevel::k2M).has_value());
+  Rox(k2MPage, 512);
+  EXPECT_TRUE(map_.UniformFlags(k2MPage, MapLevel::k2M).has_value());
   EXPECT_EQ(counters_.level2_collapses, 0);
 }
 
@@ -343,6 +236,15 @@ TEST_F(AliasTest, SinglePagesAskTheDirectMapForOnePageEach) {
   EXPECT_EQ(events_.flushes_range, 0);
 }
 
+TEST_F(AliasTest, AnAliasForcesAFullFlushHoweverShortTheRange) {
+  MapSinglePages();
+  Force4K(k2MPage, 512);
+  const int64_t before = events_.flushes_all;
+  EXPECT_EQ(ChangeArea(0, 1, kWritable), CpaOutcome::kDone);
+  EXPECT_EQ(events_.flushes_all, before + 1);
+  EXPECT_EQ(events_.flushes_range, 0);
+}
+
 TEST_F(AliasTest, AWholeLargePageAsksForAllOfIt) {
   MapLargePages();
   RequestLog log;
@@ -391,6 +293,16 @@ TEST_F(AliasTest, ARequestForNxAloneIsPassedOnWithNothingToChange) {
   EXPECT_TRUE(old_log.requests.empty()) << "6.1 does not ask";
 }
 
+TEST(CpaRulesTest, EachReleaseHasItsOwn) {
+  using enum KernelRelease;
+  for (KernelRelease release : {k6_1, k6_12, k6_16, k6_18, k7_3}) {
+    const CpaRules rules = CpaRules::Of(release);
+    EXPECT_EQ(rules.skip_alias_of_nx, release == k6_1);
+    EXPECT_EQ(rules.collapse, release >= k6_16 ? CollapseDesign::kOnRox : CollapseDesign::kNever);
+    EXPECT_FALSE(rules.restore_global || rules.restore_dirty) << "what-if switches";
+  }
+}
+
 TEST_F(AliasTest, NoCheckAliasLeavesTheDirectMapAlone) {
   MapSinglePages();
   VirtualAttributeRequest request;
@@ -426,6 +338,31 @@ TEST_F(AliasTest, TheKernelImageIsTheSecondAliasAndCountsAsIfItWereTheDirectMap)
   EXPECT_EQ(Mapped(counters_), Mapped(boot_));
 }
 
+TEST_F(AliasTest, TheImageIsAskedForEachPartThatTheDirectMapWasChangedIn) {
+  VirtualMap image(VirtualMap::Kind::kKernelImage);
+  constexpr VirtualPage kText{0xffffffff81000};
+  image.Map2M(kText, k2MPage, kFlags);
+  changer_.AliasKernelImage(&image, kText, {k2MPage, k2MPage + kFramesPer2M});
+  Clear(k2MPage, 512, kWritable);
+  EXPECT_EQ(image.Lookup(kText)->level, MapLevel::k2M) << "one 2M entry on both sides";
+  Force4K(k2MPage + kFramesPer2M, 1);
+  Set(k2MPage, 512, kWritable);
+  AttributeRequest alone = Request(k2MPage + FrameCount(5), 1);
+  alone.clear = kWritable;
+  alone.check_alias = false;
+  changer_.Change(alone, events_);  // splits the direct map, not the image
+  EXPECT_EQ(image.Lookup(kText)->level, MapLevel::k2M);
+  Clear(k2MPage, 512, kWritable);
+  EXPECT_EQ(image.Lookup(kText)->level, MapLevel::k4K) << "512 pages of 4K ask for one page each";
+}
+
+TEST_F(AliasTest, AMappingOfSinglePagesHasNoTableToGiveBack) {
+  for (uint64_t i = 0; i < 512; ++i) area_.Map4K(kArea + FrameCount(i), k2MPage + FrameCount(i), kFlags);
+  EXPECT_EQ(ChangeArea(0, 512, kRoxClear, /*collapse=*/true), CpaOutcome::kDone);
+  EXPECT_EQ(events_.vmalloc_collapses_2m, 1);
+  EXPECT_EQ(tables_.returned, 0) << "no split took it";
+}
+
 TEST_F(AttributeChangerTest, ANewMemoryTypeFlushesTheDataCachesAndWbDoesNot) {
   EXPECT_EQ(Set(k2MPage, 3, EntryFlags(EntryFlags::kCacheDisable)), CpaOutcome::kDone);
   EXPECT_EQ(events_.cache_flush_pages, 3);
@@ -434,9 +371,27 @@ TEST_F(AttributeChangerTest, ANewMemoryTypeFlushesTheDataCachesAndWbDoesNot) {
   AttributeChanger old(&map_, &counters_, &tables_, TlbFlushes(4), {.clflush = false});
   AttributeRequest request = Request(k2MPage, 3);
   request.set = EntryFlags(EntryFlags::kCacheDisable);
+  const int64_t flushes = events_.flushes_all;
   old.Change(request, events_);
   EXPECT_EQ(events_.cache_flushes_all, 1);
   EXPECT_EQ(events_.cache_flush_pages, 3);
+  EXPECT_EQ(events_.flushes_all, flushes + 1) << "together with all of the TLB, however short the range";
+}
+
+TEST_F(AttributeChangerTest, OnlyPresentPagesAreFlushedFromTheDataCaches) {
+  Clear(k2MPage + FrameCount(1), 1, kPresentWritable);
+  Set(k2MPage, 3, EntryFlags(EntryFlags::kCacheDisable));
+  EXPECT_EQ(events_.cache_flush_pages, 2);
+  // The hole between 3 and 4 GiB begins 100 pages further on.
+  Set(FrameNumber(786432 - 100), 200, EntryFlags(EntryFlags::kCacheDisable));
+  EXPECT_EQ(events_.cache_flush_pages, 2 + 100);
+}
+
+TEST_F(AttributeChangerTest, AMemoryTypeThatFoundNoMemoryWritesBackEveryCache) {
+  tables_.left = 1;
+  EXPECT_EQ(Set(k2MPage + FrameCount(500), 1000, EntryFlags(EntryFlags::kCacheDisable)), CpaOutcome::kNoMemory);
+  EXPECT_EQ(events_.cache_flushes_all, 1);
+  EXPECT_EQ(events_.cache_flush_pages, 0);
 }
 
 TEST_F(AttributeChangerTest, StatsCountWhatBecameOfLargePages) {
@@ -444,10 +399,11 @@ TEST_F(AttributeChangerTest, StatsCountWhatBecameOfLargePages) {
   Clear(k1GPage, 512, kWritable);     // nothing to do
   Set(k1GPage, 512, kWritable);       // splits it, and changes a whole 2M page
   Clear(k1GPage, 2, kWritable);       // splits that, and writes two
+  Clear(k1GPage, 3, kWritable);       // writes one more
   const CpaStats& stats = changer_.stats();
   EXPECT_EQ(stats.gib, (CpaStats::Level{.checked = 3, .sameprot = 1, .preserved = 1}));
   EXPECT_EQ(stats.pmd, (CpaStats::Level{.checked = 2, .sameprot = 0, .preserved = 1}));
-  EXPECT_EQ(stats.pages_4k_set, 2u);
+  EXPECT_EQ(stats.pages_4k_set, 2u + 3u) << "met, written or not";
 }
 
 // The designs of 2022: each round trip below leaves all 512 entries alike but for what the trap says.

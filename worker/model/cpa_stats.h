@@ -16,7 +16,7 @@ struct CpaStats {
   };
   Level gib;                  // "1G pages"
   Level pmd;                  // "2M pages"
-  uint64_t pages_4k_set = 0;  // "4K pages set-checked": 4K entries that were written
+  uint64_t pages_4k_set = 0;  // "4K pages set-checked": 4K entries that were met, written or not
   friend bool operator==(const CpaStats&, const CpaStats&) = default;
 };
 

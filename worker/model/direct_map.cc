@@ -126,8 +126,13 @@ void DirectMap::MapRun(const LeafRun& run) {
 }
 
 void DirectMap::MapUniform4K(FrameNumber first, MapLevel block, EntryFlags flags) {
+  const Entry uniform = {0, flags.raw(), Kind::kUniform4K};
   Entry& gib = GibOf(first);
-  (block == MapLevel::k1G ? gib : PmdTableOf(gib).entries[PmdIndex(first)]) = {0, flags.raw(), Kind::kUniform4K};
+  if (block == MapLevel::k1G) {
+    gib = uniform;
+  } else {
+    PmdTableOf(gib).entries.Set(PmdIndex(first), uniform);
+  }
   Count(MapLevel::k4K, FramesOf(block).raw());
 }
 
@@ -165,33 +170,33 @@ DirectMap::PmdTable& DirectMap::PmdTableOf(Entry& gib) {
   PmdTable& table = pmd_tables_[index];
   table.frame = kNoFrame;
   const Kind below = gib.kind == Kind::kUniform2M ? Kind::kLeaf : gib.kind;
-  table.entries.fill({0, gib.flags, below});
+  table.entries.Fill({0, gib.flags, below});
   gib = {index, 0, Kind::kTable};
   return table;
 }
 
-DirectMap::PteTable& DirectMap::PteTableOf(Entry& pmd) {
+DirectMap::PteTable& DirectMap::PteTableOf(PmdTable& pmds, size_t index) {
+  const Entry pmd = pmds.entries[index];
   if (pmd.kind == Kind::kTable) return pte_tables_[pmd.table];
   DCHECK(pmd.kind != Kind::kLeaf);
-  const uint32_t index = NewPteTable();
-  PteTable& table = pte_tables_[index];
+  const uint32_t new_table = NewPteTable();
+  PteTable& table = pte_tables_[new_table];
   table.frame = kNoFrame;
-  table.entries.fill(pmd.kind == Kind::kHole ? 0 : static_cast<uint16_t>(pmd.flags | kMapped));
-  pmd = {index, 0, Kind::kTable};
+  table.entries.Fill(pmd.kind == Kind::kHole ? 0 : static_cast<uint16_t>(pmd.flags | kMapped));
+  pmds.entries.Set(index, {new_table, 0, Kind::kTable});
   return table;
 }
 
 void DirectMap::MapEntry(FrameNumber first, MapLevel level, EntryFlags flags) {
   Entry& gib = GibOf(first);
+  const Entry leaf = {0, flags.raw(), Kind::kLeaf};
   if (level == MapLevel::k1G) {
-    gib = {0, flags.raw(), Kind::kLeaf};
+    gib = leaf;
+  } else if (level == MapLevel::k2M) {
+    PmdTableOf(gib).entries.Set(PmdIndex(first), leaf);
   } else {
-    Entry& pmd = PmdTableOf(gib).entries[PmdIndex(first)];
-    if (level == MapLevel::k2M) {
-      pmd = {0, flags.raw(), Kind::kLeaf};
-    } else {
-      PteTableOf(pmd).entries[PteIndex(first)] = static_cast<uint16_t>(flags.raw() | kMapped);
-    }
+    PteTable& table = PteTableOf(PmdTableOf(gib), PmdIndex(first));
+    table.entries.Set(PteIndex(first), static_cast<uint16_t>(flags.raw() | kMapped));
   }
   Count(level, 1);
 }
@@ -230,12 +235,13 @@ void DirectMap::SetFlags(FrameNumber frame, EntryFlags flags) {
     gib.flags = flags.raw();
     return;
   }
-  Entry& pmd = PmdTableOf(gib).entries[PmdIndex(frame)];
-  if (pmd.kind == Kind::kLeaf) {
-    pmd.flags = flags.raw();
+  PmdTable& pmds = PmdTableOf(gib);
+  const size_t index = PmdIndex(frame);
+  if (pmds.entries[index].kind == Kind::kLeaf) {
+    pmds.entries.Set(index, {0, flags.raw(), Kind::kLeaf});
     return;
   }
-  PteTableOf(pmd).entries[PteIndex(frame)] = static_cast<uint16_t>(flags.raw() | kMapped);
+  PteTableOf(pmds, index).entries.Set(PteIndex(frame), static_cast<uint16_t>(flags.raw() | kMapped));
 }
 
 void DirectMap::Split(FrameNumber frame, EntryFlags flags, FrameNumber table) {
@@ -247,10 +253,11 @@ void DirectMap::Split(FrameNumber frame, EntryFlags flags, FrameNumber table) {
     Count(MapLevel::k2M, 512);
     return;
   }
-  Entry& pmd = PmdTableOf(gib).entries[PmdIndex(frame)];
-  CHECK(pmd.kind == Kind::kLeaf);
-  pmd = {0, flags.raw(), Kind::kUniform4K};
-  PteTableOf(pmd).frame = table;
+  PmdTable& pmds = PmdTableOf(gib);
+  const size_t index = PmdIndex(frame);
+  CHECK(pmds.entries[index].kind == Kind::kLeaf);
+  pmds.entries.Set(index, {0, flags.raw(), Kind::kUniform4K});
+  PteTableOf(pmds, index).frame = table;
   Count(MapLevel::k2M, ~uint64_t{0});
   Count(MapLevel::k4K, 512);
 }
@@ -263,9 +270,7 @@ std::optional<EntryFlags> DirectMap::UniformFlags(FrameNumber frame, MapLevel le
     if (gib.kind == Kind::kUniform2M) return EntryFlags(gib.flags);
     if (gib.kind != Kind::kTable) return std::nullopt;
     const auto& entries = pmd_tables_[gib.table].entries;
-    const bool alike = std::all_of(entries.begin(), entries.end(), [&](const Entry& entry) {
-      return entry.kind == Kind::kLeaf && entry.flags == entries[0].flags;
-    });
+    const bool alike = entries.AllAlike() && entries[0].kind == Kind::kLeaf;
     return alike ? std::optional(EntryFlags(entries[0].flags)) : std::nullopt;
   }
   if (gib.kind == Kind::kUniform4K) return EntryFlags(gib.flags);
@@ -274,8 +279,7 @@ std::optional<EntryFlags> DirectMap::UniformFlags(FrameNumber frame, MapLevel le
   if (pmd.kind == Kind::kUniform4K) return EntryFlags(pmd.flags);
   if (pmd.kind != Kind::kTable) return std::nullopt;
   const auto& entries = pte_tables_[pmd.table].entries;
-  const bool alike = entries[0] != 0 &&
-                     std::all_of(entries.begin(), entries.end(), [&](uint16_t entry) { return entry == entries[0]; });
+  const bool alike = entries.AllAlike();  // and mapped: a table is made for its first entry
   return alike ? std::optional(EntryFlags(entries[0])) : std::nullopt;
 }
 
@@ -294,12 +298,14 @@ FrameNumber DirectMap::Collapse(FrameNumber frame, MapLevel level) {
     Count(MapLevel::k1G, 1);
     return table;
   }
-  Entry& pmd = PmdTableOf(gib).entries[PmdIndex(frame)];
+  PmdTable& pmds = PmdTableOf(gib);
+  const size_t index = PmdIndex(frame);
+  const Entry pmd = pmds.entries[index];
   if (pmd.kind == Kind::kTable) {
     table = pte_tables_[pmd.table].frame;
     free_pte_tables_.push_back(pmd.table);
   }
-  pmd = {0, flags->raw(), Kind::kLeaf};
+  pmds.entries.Set(index, {0, flags->raw(), Kind::kLeaf});
   Count(MapLevel::k4K, ~uint64_t{511});
   Count(MapLevel::k2M, 1);
   return table;
@@ -312,7 +318,7 @@ void DirectMap::ForEachRun(const std::function<void(const LeafRun&)>& visit) con
     if (pmd.kind == Kind::kUniform4K) runs.Add(first, kFramesPer2M, MapLevel::k4K, EntryFlags(pmd.flags));
     if (pmd.kind != Kind::kTable) return;
     const auto& entries = pte_tables_[pmd.table].entries;
-    for (size_t i = 0; i < entries.size(); ++i) {
+    for (size_t i = 0; i < 512; ++i) {
       if (entries[i] != 0) runs.Add(first + FrameCount(i), kFramesPer4K, MapLevel::k4K, EntryFlags(entries[i]));
     }
   };
@@ -324,11 +330,48 @@ void DirectMap::ForEachRun(const std::function<void(const LeafRun&)>& visit) con
     if (gib.kind == Kind::kUniform4K) runs.Add(first, kFramesPer1G, MapLevel::k4K, EntryFlags(gib.flags));
     if (gib.kind != Kind::kTable) continue;
     const auto& entries = pmd_tables_[gib.table].entries;
-    for (size_t i = 0; i < entries.size(); ++i) visit_pmd(entries[i], first + FrameCount(i * 512));
+    for (size_t i = 0; i < 512; ++i) visit_pmd(entries[i], first + FrameCount(i * 512));
   }
 }
 
+size_t DirectMap::MemoryBytes() const {
+  // A deque keeps a pointer to each of its blocks, and each of these tables fills one.
+  return sizeof(*this) + gibs_.capacity() * sizeof(Entry) + pmd_tables_.size() * (sizeof(PmdTable) + sizeof(void*)) +
+         pte_tables_.size() * (sizeof(PteTable) + sizeof(void*)) +
+         (free_pmd_tables_.capacity() + free_pte_tables_.capacity()) * sizeof(uint32_t);
+}
+
 absl::Status DirectMap::CheckInvariants() const {
+  if (absl::Status status = CheckTables(); !status.ok()) return status;
+  return CheckCounts();
+}
+
+absl::Status DirectMap::CheckTables() const {
+  std::vector<int> pmd_uses(pmd_tables_.size());
+  std::vector<int> pte_uses(pte_tables_.size());
+  for (uint32_t table : free_pmd_tables_) ++pmd_uses[table];
+  for (uint32_t table : free_pte_tables_) ++pte_uses[table];
+  for (const Entry& gib : gibs_) {
+    if (gib.kind != Kind::kTable) continue;
+    ++pmd_uses[gib.table];
+    const EntryTable<Entry>& pmds = pmd_tables_[gib.table].entries;
+    if (!pmds.CheckInvariants()) return absl::InternalError("direct map: a PMD table miscounts unequal neighbours");
+    for (size_t i = 0; i < 512; ++i) {
+      if (pmds[i].kind != Kind::kTable) continue;
+      ++pte_uses[pmds[i].table];
+      if (!pte_tables_[pmds[i].table].entries.CheckInvariants()) {
+        return absl::InternalError("direct map: a PTE table miscounts unequal neighbours");
+      }
+    }
+  }
+  const auto once = [](int uses) { return uses == 1; };
+  if (std::all_of(pmd_uses.begin(), pmd_uses.end(), once) && std::all_of(pte_uses.begin(), pte_uses.end(), once)) {
+    return absl::OkStatus();
+  }
+  return absl::InternalError("direct map: a table is in use twice, or lost");
+}
+
+absl::Status DirectMap::CheckCounts() const {
   LeafCounts found;
   ForEachRun([&](const LeafRun& run) {
     const uint64_t entries = run.frames.raw() / FramesOf(run.level).raw();

@@ -1,7 +1,7 @@
 #ifndef DMFRAG_WORKER_MODEL_DIRECT_MAP_H_
 #define DMFRAG_WORKER_MODEL_DIRECT_MAP_H_
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "worker/model/entry_flags.h"
+#include "worker/model/entry_table.h"
 #include "worker/model/memory_map.h"
 #include "worker/model/units.h"
 
@@ -49,7 +50,8 @@ struct LeafRun {
 //
 // A GiB costs 8 bytes while it is one entry or all its entries are alike, and 4 KiB once its 2M entries differ; a 2M
 // block costs 1 KiB more once its 4K entries may differ. So a machine of 64 TiB starts at once, with debug_pagealloc
-// too. Thread-compatible. Every operation takes constant time unless it says otherwise.
+// too. Thread-compatible. Every operation takes constant time unless it says otherwise; the first change within a GiB
+// or a 2M block of the cheap form also writes the 512 entries of its table.
 class DirectMap {
  public:
   // The entry that maps a frame. `first` is the first frame it maps.
@@ -82,7 +84,7 @@ class DirectMap {
   void Split(FrameNumber frame, EntryFlags flags, FrameNumber table);
 
   // If the 512 entries of the next lower level that fill the `level` block around `frame` are mapped and have the same
-  // flags, those flags. Takes up to 512 steps.
+  // flags, those flags.
   std::optional<EntryFlags> UniformFlags(FrameNumber frame, MapLevel level) const;
 
   // Replaces those 512 entries by one, and returns the frame of the page table that is no longer used (kNoFrame if it
@@ -96,7 +98,11 @@ class DirectMap {
   // Calls `visit` with maximal runs of equal neighbouring entries, ascending. Linear in the number of tables.
   void ForEachRun(const std::function<void(const LeafRun&)>& visit) const;
 
-  // Recounts every entry and compares with counts(). Errors: kInternal names the difference.
+  // Memory that the state takes, tables kept for reuse included.
+  size_t MemoryBytes() const;
+
+  // Recounts every entry and compares with counts(), rescans every table for whether it is uniform, and looks for
+  // tables in use twice, or not at all. Linear in the number of tables. Errors: kInternal names the difference.
   absl::Status CheckInvariants() const;
 
  private:
@@ -109,19 +115,21 @@ class DirectMap {
     kUniform4K,  // 4K entries throughout
     kTable,
   };
+  // Entries of kTable never equal each other, since no two share a table.
   struct Entry {
     uint32_t table = 0;  // index into pmd_tables_ or pte_tables_, if kTable
     uint16_t flags = 0;  // unless kTable or kHole
     Kind kind = Kind::kHole;
+    friend bool operator==(const Entry&, const Entry&) = default;
   };
   struct PmdTable {
     FrameNumber frame = kNoFrame;
-    std::array<Entry, 512> entries;
+    EntryTable<Entry> entries;
   };
   // A 4K entry: EntryFlags and kMapped, or 0 for a hole.
   struct PteTable {
     FrameNumber frame = kNoFrame;
-    std::array<uint16_t, 512> entries;
+    EntryTable<uint16_t> entries;
   };
   static constexpr uint16_t kMapped = 1 << 14;  // unused by EntryFlags
 
@@ -133,7 +141,7 @@ class DirectMap {
 
   // The table below, made from the uniform entry or the hole if there was none.
   PmdTable& PmdTableOf(Entry& gib);
-  PteTable& PteTableOf(Entry& pmd);
+  PteTable& PteTableOf(PmdTable& table, size_t index);
   uint32_t NewPmdTable();
   uint32_t NewPteTable();
 
@@ -143,6 +151,8 @@ class DirectMap {
   void MapUniform4K(FrameNumber first, MapLevel block, EntryFlags flags);
   void MapRun(const LeafRun& run);
   void Count(MapLevel level, uint64_t entries);
+  absl::Status CheckCounts() const;
+  absl::Status CheckTables() const;
 
   std::vector<Entry> gibs_;
   std::deque<PmdTable> pmd_tables_;

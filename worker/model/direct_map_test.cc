@@ -56,7 +56,6 @@ TEST(DirectMapBootTest, WithoutGbpagesTheCeilingIs2M) {
   EXPECT_EQ(map.counts(), (LeafCounts{512, 511 + 512, 0}));
 }
 
-// Prediction 32 of the domain notes, first half.
 TEST(DirectMapBootTest, DebugPageallocMapsEverythingWith4K) {
   for (const BootMappingRules& rules : {BootMappingRules{.debug_pagealloc = true}, BootMappingRules{.pse = false}}) {
     const DirectMap map = DirectMap::Boot(*MemoryMap::Pc(2 * kGib), rules, kFlags);
@@ -115,6 +114,60 @@ TEST(DirectMapTest, OneDifferentEntryIsNotUniform) {
   EXPECT_FALSE(map->UniformFlags(FrameNumber(512), MapLevel::k2M).has_value());
   EXPECT_EQ(map->Lookup(FrameNumber(700))->flags, EntryFlags(EntryFlags::kPresent));
   EXPECT_EQ(map->Lookup(FrameNumber(701))->flags, kFlags);
+}
+
+TEST(DirectMapTest, ABlockIsUniformAgainWhenItsLastEntryFollows) {
+  auto map = DirectMap::FromRuns({MappedAt(512, 1024, MapLevel::k2M)});
+  ASSERT_OK(map);
+  map->Split(FrameNumber(512), kFlags, DirectMap::kNoFrame);
+  const EntryFlags other(EntryFlags::kPresent);
+  for (uint64_t frame = 512; frame < 1024; ++frame) {
+    map->SetFlags(FrameNumber(frame), other);
+    EXPECT_EQ(map->UniformFlags(FrameNumber(512), MapLevel::k2M).has_value(), frame == 1023) << frame;
+  }
+  EXPECT_EQ(map->UniformFlags(FrameNumber(512), MapLevel::k2M), other);
+  EXPECT_OK(map->CheckInvariants());
+}
+
+TEST(DirectMapTest, HolesAndFinerBlocksAreNotUniform) {
+  auto map = DirectMap::FromRuns({MappedAt(0, 511, MapLevel::k4K), MappedAt(262144, 524288, MapLevel::k2M)});
+  ASSERT_OK(map);
+  EXPECT_FALSE(map->UniformFlags(FrameNumber(0), MapLevel::k2M).has_value());    // 511 of 512
+  EXPECT_FALSE(map->UniformFlags(FrameNumber(512), MapLevel::k2M).has_value());  // nothing there
+  EXPECT_FALSE(map->UniformFlags(FrameNumber(512), MapLevel::k1G).has_value());
+  EXPECT_FALSE(map->UniformFlags(FrameNumber(uint64_t{1} << 40), MapLevel::k2M).has_value());
+  EXPECT_EQ(map->UniformFlags(FrameNumber(262144), MapLevel::k1G), kFlags);
+  EXPECT_FALSE(map->UniformFlags(FrameNumber(262144), MapLevel::k2M).has_value());  // one entry, not 512
+  // All 512 blocks of a GiB split alike: alike, but not of the next lower level.
+  for (uint64_t i = 0; i < 512; ++i) map->Split(FrameNumber(262144 + i * 512), kFlags, DirectMap::kNoFrame);
+  EXPECT_FALSE(map->UniformFlags(FrameNumber(262144), MapLevel::k1G).has_value());
+  EXPECT_EQ(map->UniformFlags(FrameNumber(262144), MapLevel::k2M), kFlags);
+  const auto compact = DirectMap::FromRuns({MappedAt(0, 262144, MapLevel::k4K)});
+  EXPECT_FALSE(compact->UniformFlags(FrameNumber(0), MapLevel::k1G).has_value());
+  EXPECT_EQ(compact->UniformFlags(FrameNumber(0), MapLevel::k2M), kFlags);
+  const auto halves =
+      DirectMap::FromRuns({MappedAt(0, 131072, MapLevel::k4K), MappedAt(131072, 262144, MapLevel::k4K)});
+  EXPECT_FALSE(halves->UniformFlags(FrameNumber(0), MapLevel::k1G).has_value());
+}
+
+TEST(DirectMapTest, TakesMemoryForWhatIsSplitAndReusesIt) {
+  DirectMap map = DirectMap::Boot(*MemoryMap::Pc(uint64_t{8} << 30), {}, kFlags);
+  const size_t large = map.MemoryBytes();
+  EXPECT_LT(large, 8192);
+  const FrameNumber first(262144);
+  map.Split(first, kFlags, DirectMap::kNoFrame);
+  map.Split(first, kFlags, DirectMap::kNoFrame);
+  const size_t split = map.MemoryBytes();
+  EXPECT_GT(split, large + 4096 + 1024);
+  EXPECT_LT(split, large + 4096 + 1024 + 256);
+  for (int i = 0; i < 3; ++i) {
+    map.Collapse(first, MapLevel::k2M);
+    map.Collapse(first, MapLevel::k1G);
+    map.Split(first, kFlags, DirectMap::kNoFrame);
+    map.Split(first, kFlags, DirectMap::kNoFrame);
+  }
+  EXPECT_LT(map.MemoryBytes(), split + 256);
+  EXPECT_OK(map.CheckInvariants());
 }
 
 TEST(DirectMapTest, AnEntryWithoutAnyFlagIsNoHole) {

@@ -23,11 +23,14 @@ Machine::Machine(const MachineConfig& config)
       direct_map_(DirectMap::Boot(config.memory, config.mapping, EntryFlags::PageKernel())),
       counters_(DirectMapCounters::Of(direct_map_)),
       flushes_(config.cpus),
-      tables_(&allocator_),
-      changer_(&direct_map_, &counters_, &tables_, flushes_, CpaRules::Of(config.cpa_release)) {}
+      tables_(MakeTableSource(config.table_source, config.memory, &allocator_)),
+      changer_(&direct_map_, &counters_, tables_.get(), flushes_, CpaRules::Of(config.cpa_release)) {}
 
 CpaOutcome Machine::SetDirectMapInvalidNoflush(FrameNumber first, FrameCount pages) {
-  return changer_.Change({.range = {first, first + pages}, .clear = kPresentWritable, .flush = false}, *account_);
+  // From 6.6 on DIRTY goes too (recorded on 6.1, 6.12, 7.3).
+  const EntryFlags dirty(cpa_release_ >= KernelRelease::k6_12 ? EntryFlags::kDirty : 0);
+  return changer_.Change({.range = {first, first + pages}, .clear = kPresentWritable.With(dirty), .flush = false},
+                         *account_);
 }
 
 CpaOutcome Machine::SetDirectMapDefaultNoflush(FrameNumber first, FrameCount pages) {
@@ -44,11 +47,5 @@ absl::Status Machine::CheckInvariants() const {
   if (absl::Status status = allocator_.CheckInvariants(); !status.ok()) return status;
   return direct_map_.CheckInvariants();
 }
-
-std::optional<FrameNumber> Machine::BuddyTableSource::TakeTable(MapLevel, FrameNumber) {
-  return allocator_->Allocate(Order(0), Migratetype::kUnmovable);
-}
-
-void Machine::BuddyTableSource::ReturnTable(FrameNumber table) { allocator_->Free(table, Order(0)); }
 
 }  // namespace dmfrag::model

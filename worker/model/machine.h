@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -15,6 +14,7 @@
 #include "worker/model/memory_map.h"
 #include "worker/model/page_allocator.h"
 #include "worker/model/table_page_source.h"
+#include "worker/model/table_sources.h"
 #include "worker/model/tlb_flushes.h"
 #include "worker/model/units.h"
 
@@ -26,10 +26,11 @@ struct MachineConfig {
   uint32_t cpus = 4;
   KernelRelease cpa_release = KernelRelease::k6_12;
   KernelRelease allocator_release = KernelRelease::k6_12;
+  TableSourceKind table_source = TableSourceKind::kBuddy;
 };
 
-// A machine that has booted: page allocator, direct map and CPA joined, with the kernel's calls on top. Page tables of
-// splits are order-0 unmovable pages of the allocator. Events are counted in the account that is set.
+// A machine that has booted: page allocator, direct map and CPA joined, with the kernel's calls on top. Events
+// are counted in the account that is set.
 // Thread-compatible; not movable, since its parts refer to each other.
 class Machine {
  public:
@@ -62,17 +63,6 @@ class Machine {
   absl::Status CheckInvariants() const;
 
  private:
-  // Page tables of splits as mainline takes them: alloc_pages(GFP_KERNEL, 0).
-  class BuddyTableSource : public TablePageSource {
-   public:
-    explicit BuddyTableSource(PageAllocator* allocator) : allocator_(allocator) {}
-    std::optional<FrameNumber> TakeTable(MapLevel level, FrameNumber first) override;
-    void ReturnTable(FrameNumber table) override;
-
-   private:
-    PageAllocator* allocator_;
-  };
-
   explicit Machine(const MachineConfig& config);
 
   KernelRelease cpa_release_;
@@ -80,7 +70,7 @@ class Machine {
   DirectMap direct_map_;
   DirectMapCounters counters_;
   TlbFlushes flushes_;
-  BuddyTableSource tables_;
+  std::unique_ptr<TablePageSource> tables_;
   AttributeChanger changer_;
   EventCounters unowned_;
   EventCounters* account_ = &unowned_;

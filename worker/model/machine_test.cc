@@ -27,19 +27,6 @@ TEST(MachineTest, RefusesOddProcessorCounts) {
   }
 }
 
-// Prediction 1 of the domain notes, the allocator's side.
-TEST(MachineTest, Prediction01ASecretPageInA1GPageCostsTwoTables) {
-  auto machine = Boot(8);
-  EventCounters events;
-  machine->ChargeTo(&events);
-  const FrameCount before = machine->allocator().allocated_frames();
-  SecretPage(*machine);
-  EXPECT_EQ(machine->allocator().allocated_frames() - before, FrameCount(3));
-  EXPECT_EQ(events.table_pages, 2);
-  EXPECT_EQ(machine->direct_map_counters().level3_splits, 1);
-  EXPECT_EQ(machine->direct_map_counters().level2_splits, 1);
-}
-
 // The seed letter's observation, and prediction 18: it emerges from the allocator's list order.
 TEST(MachineTest, Prediction18OnAFreshMachineTablesLieInTheBlockTheySplit) {
   auto machine = Boot(2);
@@ -87,14 +74,6 @@ TEST(MachineTest, WithoutMemoryForATableTheRequestFails) {
   EXPECT_EQ(machine->SetDirectMapInvalidNoflush(pages.front(), FrameCount(1)), CpaOutcome::kNoMemory);
   EXPECT_EQ(events.split_enomem, 1);
   EXPECT_OK(machine->CheckInvariants());
-}
-
-// Prediction 32 of the domain notes, second half.
-TEST(MachineTest, Prediction32WithDebugPageallocNothingEverSplits) {
-  auto machine = *Machine::Create({.memory = *MemoryMap::Pc(1 << 30), .mapping = {.debug_pagealloc = true}, .cpus = 4});
-  for (int i = 0; i < 10000; ++i) SecretPage(*machine);
-  EXPECT_EQ(machine->direct_map_counters().level2_splits, 0);
-  EXPECT_EQ(machine->direct_map_counters().pages_2m, 0);
 }
 
 }  // namespace

@@ -175,6 +175,10 @@ void PageAllocator::DrainPerCpu() {
   }
 }
 
+void PageAllocator::DrainPerCpuOfZone(FrameNumber frame) {
+  for (PerCpuLists& lists : zones_[ZoneOf(frame)].per_cpu) lists.Drain();
+}
+
 void PageAllocator::DecayPerCpu() {
   for (ZoneState& zone : zones_) {
     for (PerCpuLists& lists : zone.per_cpu) lists.Decay();

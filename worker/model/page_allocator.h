@@ -58,6 +58,8 @@ class PageAllocator {
 
   // Gives the blocks of the per-CPU lists to the buddy lists.
   void DrainPerCpu();
+  // The same for the zone that holds a frame.
+  void DrainPerCpuOfZone(FrameNumber frame);
 
   // A second of the kernel's time has passed: per-CPU lists let go of what they no longer need (vmstat_update).
   void DecayPerCpu();

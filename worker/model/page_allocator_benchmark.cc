@@ -34,10 +34,10 @@ class Draws {
   uint64_t state_ = 1;
 };
 
-// All frames touched, half of them live at random; each round frees 4,096 random live pages, then allocates 4,096, so
-// that the per-CPU lists overflow and the buddy lists are worked.
-void BM_RandomPattern(benchmark::State& state) {
-  PageAllocator allocator(Memory(state), kCpus, {});
+// All frames touched, half of them live at random; each round frees 4,096 random live pages, then allocates 4,096. With
+// `drain`, the per-CPU lists are emptied between rounds.
+void RandomPattern(benchmark::State& state, AllocatorRules rules, bool drain) {
+  PageAllocator allocator(Memory(state), kCpus, rules);
   std::vector<FrameNumber> live;
   while (const auto frame = allocator.Allocate(Order(0), Migratetype::kMovable)) live.push_back(*frame);
   Draws draws;
@@ -49,11 +49,25 @@ void BM_RandomPattern(benchmark::State& state) {
   for (uint64_t left = live.size() / 2; left > 0; --left) free_one();
   for (auto _ : state) {
     for (uint64_t i = 0; i < kBatch; ++i) free_one();
+    if (drain) allocator.DrainPerCpu();
     for (uint64_t i = 0; i < kBatch; ++i) live.push_back(*allocator.Allocate(Order(0), Migratetype::kMovable));
   }
   state.SetItemsProcessed(static_cast<int64_t>(2 * kBatch * state.iterations()));
 }
+
+// 6.12's lists grow until they hold such a round: the buddy lists rest.
+void BM_RandomPattern(benchmark::State& state) { RandomPattern(state, {}, /*drain=*/false); }
 BENCHMARK(BM_RandomPattern)->Arg(4)->Arg(64)->Unit(benchmark::kMicrosecond);
+
+// 6.1's lists are fixed, and on 4 GiB overflow in every round.
+void BM_RandomPatternFixedLists(benchmark::State& state) {
+  RandomPattern(state, AllocatorRules::Of(KernelRelease::k6_1), /*drain=*/false);
+}
+BENCHMARK(BM_RandomPatternFixedLists)->Arg(4)->Arg(64)->Unit(benchmark::kMicrosecond);
+
+// Every page goes through the buddy lists, and back.
+void BM_RandomPatternDrained(benchmark::State& state) { RandomPattern(state, {}, /*drain=*/true); }
+BENCHMARK(BM_RandomPatternDrained)->Arg(4)->Arg(64)->Unit(benchmark::kMicrosecond);
 
 // Free and allocate in turn: only the per-CPU list is touched.
 void BM_Pairs(benchmark::State& state) {

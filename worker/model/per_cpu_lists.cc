@@ -25,22 +25,11 @@ PerCpuLists::PerCpuLists(FrameTable* table, Zone* zone, FrameCount managed, Fram
     : table_(table),
       zone_(zone),
       high_follows_load_(rules.pcp_high_follows_load),
+      lists_follow_blocks_(rules.lists_follow_blocks),
       batch_(std::max<uint64_t>(1, BatchOf(managed))),
       high_min_(std::max(low.raw() / cpus, 4 * batch_)),
       high_max_(std::max(managed.raw() / kMinPercpuPagelistHighFraction / cpus, 4 * batch_)),
       high_(high_min_) {}
-
-FrameIndex PerCpuLists::Remove(Order order, Migratetype type, Zone::Fragmentation fragmentation) {
-  const FrameIndex block = TakeFirst(order, type, fragmentation);
-  if (block == kNoFrameIndex) return block;
-  free_count_ >>= 1;
-  free_factor_ >>= 1;
-  return block;
-}
-
-FrameIndex PerCpuLists::RemoveForBulk(Migratetype type, Zone::Fragmentation fragmentation) {
-  return TakeFirst(Order(0), type, fragmentation);
-}
 
 FrameIndex PerCpuLists::TakeFirst(Order order, Migratetype type, Zone::Fragmentation fragmentation) {
   FrameList& list = lists_[ListIndex(order, type)];
@@ -63,6 +52,18 @@ void PerCpuLists::AddToList(FrameIndex block, Order order, Migratetype type, boo
   FrameList& list = lists_[ListIndex(order, type)];
   to_tail ? list.PushTail(*table_, block) : list.PushHead(*table_, block);
   count_ += order.frames().raw();
+}
+
+FrameIndex PerCpuLists::Remove(Order order, Migratetype type, Zone::Fragmentation fragmentation) {
+  const FrameIndex block = TakeFirst(order, type, fragmentation);
+  if (block == kNoFrameIndex) return block;
+  free_count_ >>= 1;
+  free_factor_ >>= 1;
+  return block;
+}
+
+FrameIndex PerCpuLists::RemoveForBulk(Migratetype type, Zone::Fragmentation fragmentation) {
+  return TakeFirst(Order(0), type, fragmentation);
 }
 
 // nr_pcp_alloc.
@@ -144,7 +145,11 @@ void PerCpuLists::FreeToZone(uint64_t frames, size_t first_list) {
       table_->record(block).state = FrameState::kNone;
       count_ -= order.frames().raw();
       left -= std::min(left, order.frames().raw());
-      zone_->Insert(block, order);
+      if (lists_follow_blocks_) {
+        zone_->Insert(block, order);
+      } else {
+        zone_->Insert(block, order, table_->record(block).type);
+      }
     }
   }
 }

@@ -5,7 +5,7 @@
 namespace dmfrag::model {
 namespace {
 
-// Prediction 12 of the domain notes, and what the captures of 1 to 8 processors show.
+// As the captures of 1 to 8 processors show.
 TEST(TlbFlushesTest, RangesAbove33PagesFlushAll) {
   EventCounters events;
   const TlbFlushes flushes(8);

@@ -31,6 +31,9 @@ class VirtualMap {
     EntryFlags flags;
   };
 
+  // Frame of a page table that was made with the mapping, whose place is not known.
+  static constexpr FrameNumber kNoFrame{~uint64_t{0}};
+
   explicit VirtualMap(Kind kind) : kind_(kind) {}
   Kind kind() const { return kind_; }
 
@@ -50,8 +53,8 @@ class VirtualMap {
   // If the 512 pages of the 2M block around `page` are mapped by 4K entries with the same flags, to consecutive frames
   // from a 2M aligned one on: those flags. Takes up to 512 steps.
   std::optional<EntryFlags> UniformFlags(VirtualPage page) const;
-  // Replaces those 512 entries by one, and returns the frame of the page table that is no longer used. REQUIRES:
-  // UniformFlags(page) has a value.
+  // Replaces those 512 entries by one, and returns the frame of the page table that is no longer used; kNoFrame if no
+  // split took it. REQUIRES: UniformFlags(page) has a value.
   FrameNumber Collapse(VirtualPage page);
 
  private:
@@ -62,7 +65,7 @@ class VirtualMap {
     friend bool operator==(const Page&, const Page&) = default;
   };
   struct Table {
-    FrameNumber frame;
+    FrameNumber frame = kNoFrame;
     std::array<Page, 512> pages;
   };
   // 2M of addresses: one entry, or a table.

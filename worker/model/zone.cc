@@ -273,7 +273,8 @@ void Zone::MoveFreePages(FrameIndex block, Migratetype type) {
   for (FrameIndex i = 0; i < kFramesPer2M.raw();) {
     const FrameRecord& record = table_->record(block + i);
     const FrameIndex size = record.state == FrameState::kNone ? 1 : FrameIndex{1} << record.order;
-    if (record.state == FrameState::kFree && record.type != type) {
+    // Before the lists followed the blocks, some of them may be of `type` already; they move to the tail too.
+    if (record.state == FrameState::kFree) {
       const Order order(record.order);
       RemoveFromList(block + i);
       AddToList(block + i, order, type, /*to_tail=*/true);
@@ -287,9 +288,8 @@ void Zone::SetBlockTypes(FrameIndex block, Order order, Migratetype type) {
   for (FrameIndex i = block; i < end; i += static_cast<FrameIndex>(kFramesPer2M.raw())) table_->block_type(i) = type;
 }
 
-void Zone::Insert(FrameIndex block, Order order) {
+void Zone::Insert(FrameIndex block, Order order, Migratetype type) {
   free_ += order.frames();
-  const Migratetype type = table_->block_type(block);
   unsigned merged = order.raw();
   for (; merged < kMaxOrder.raw(); ++merged) {
     const FrameIndex buddy = block ^ (FrameIndex{1} << merged);

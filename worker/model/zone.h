@@ -44,8 +44,10 @@ class Zone {
   // be had.
   FrameIndex Remove(Order order, Migratetype type, Fragmentation fragmentation);
 
-  // Puts a block into the free lists, with its buddies as far as they are free.
-  void Insert(FrameIndex block, Order order);
+  // Puts a block into the free lists of its pageblock's type, with its buddies as far as they are free.
+  void Insert(FrameIndex block, Order order) { Insert(block, order, table_->block_type(block)); }
+  // The same, of `type`.
+  void Insert(FrameIndex block, Order order, Migratetype type);
 
   // Takes one given block, which may be part of a larger free one, whose other parts stay; its record's state becomes
   // kNone. False: it is not free as a whole.

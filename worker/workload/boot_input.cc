@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/workload/capture_values.h"
 
 namespace dmfrag::workload {
 namespace {
@@ -21,10 +22,6 @@ using model::VirtualPage;
 using Json = nlohmann::json;
 
 constexpr uint32_t kMaxNodes = 1024;
-
-absl::Status Wrong(std::string_view place, const std::string& what) {
-  return absl::InvalidArgumentError(absl::StrCat("capture, ", std::string(place), ": ", what));
-}
 
 // Consumes a hexadecimal number, with or without 0x.
 std::optional<uint64_t> TakeHex(std::string_view& text) {
@@ -110,7 +107,7 @@ absl::StatusOr<std::optional<model::KernelImage>> ParseImage(const Json& capture
   image.bss = image.text + (bss->first - code->first);
   image.idt_table = SymbolPage(symbols, "idt_table").value_or(image.bss + PagesBeforeIdt(release));
   const absl::StatusOr<model::KernelImage> created = model::KernelImage::Create(image);
-  if (!created.ok()) return Wrong("symbols and iomem", std::string(created.status().message()));
+  if (!created.ok()) return DamagedCapture("symbols and iomem", std::string(created.status().message()));
   return *created;
 }
 

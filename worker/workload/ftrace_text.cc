@@ -60,17 +60,23 @@ bool TakeSeparator(std::string_view& text, std::string_view separator) {
   return true;
 }
 
+std::string_view Trimmed(std::string_view text) {
+  const size_t first = text.find_first_not_of(' ');
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(' ') - first + 1);
+}
+
 // False: the line is no event's.
 bool ParseFrame(std::string_view line, Framed* framed) {
-  // A task's name may hold brackets and blanks, the processor's number may not.
+  // A task's name may hold brackets and blanks; the processor's number has three digits or more.
   uint64_t cpu = 0;
   size_t at = 0;
   for (;; ++at) {
     at = line.find('[', at);
     if (at == std::string_view::npos) return false;
     std::string_view rest = line.substr(at + 1);
-    if (at > 0 && line[at - 1] == ' ' && !rest.starts_with("0x") && TakeNumber(rest, &cpu) &&
-        TakeSeparator(rest, "] ")) {
+    const size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+    if (at > 0 && line[at - 1] == ' ' && digits >= 3 && TakeNumber(rest, &cpu) && TakeSeparator(rest, "] ")) {
       framed->task = line.substr(0, at);
       line = rest;
       break;
@@ -220,7 +226,7 @@ absl::StatusOr<std::optional<TraceEvent>> FtraceReader::Next() {
     const std::optional<Kind> kind = KindOf(framed.name);
     if (!kind.has_value()) continue;
     event.kind = *kind;
-    event.by_kworker = framed.task.find("kworker/") != std::string_view::npos;
+    event.task = Trimmed(framed.task);
     RETURN_IF_ERROR(ParseFields(framed.fields, &event));
     if (!NothingTaken(event)) return event;
   }

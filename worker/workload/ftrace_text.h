@@ -27,13 +27,13 @@ struct TraceEvent {
   Kind kind = Kind::kAllocate;
   uint64_t line = 0;  // in the text, from 1 on
   uint32_t cpu = 0;
-  uint64_t time_us = 0;  // of the trace's clock
-  bool by_kworker = false;
+  uint64_t time_us = 0;   // of the trace's clock
+  std::string_view task;  // "comm-pid"; points into the trace
   model::FrameNumber frame;
   model::Order order;
   model::Migratetype type = model::Migratetype::kUnmovable;
   uint64_t number = 0;
-  std::string_view text;  // points into the trace
+  std::string_view text;  // the same
 };
 
 // Reads the text of /sys/kernel/tracing/trace event by event, without copies. Frame numbers may be decimal or

@@ -52,7 +52,7 @@ TEST(FtraceTextTest, ReadsAnAllocation) {
   EXPECT_EQ(events[0].line, 2);
   EXPECT_EQ(events[0].cpu, 3);
   EXPECT_EQ(events[0].time_us, 5'159'216);
-  EXPECT_FALSE(events[0].by_kworker);
+  EXPECT_EQ(events[0].task, "dmprobe-146");
   EXPECT_EQ(events[0].frame, FrameNumber(0x36f3));
   EXPECT_EQ(events[0].order, Order(2));
   EXPECT_EQ(events[0].type, Migratetype::kMovable);
@@ -109,7 +109,9 @@ TEST(FtraceTextTest, TasksMayHaveBracketsAndBlanks) {
   ASSERT_EQ(events.size(), 2);
   EXPECT_EQ(events[0].frame, FrameNumber(16));
   EXPECT_EQ(events[1].kind, Kind::kPerCpuDrain);
-  EXPECT_TRUE(events[1].by_kworker);
+  EXPECT_EQ(events[0].task, "a [1] task-x-12");
+  EXPECT_EQ(events[0].cpu, 0);
+  EXPECT_EQ(events[1].task, "kworker/0:1-10");
 }
 
 TEST(FtraceTextTest, PassesOverFailedAllocationsAndOtherEvents) {

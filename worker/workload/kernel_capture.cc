@@ -14,15 +14,14 @@
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/workload/boot_input.h"
 #include "worker/workload/capture_interrupts.h"
+#include "worker/workload/capture_operations.h"
+#include "worker/workload/capture_values.h"
 #include "worker/workload/xz.h"
 
 namespace dmfrag::workload {
 namespace {
 
-using model::EntryFlags;
-using model::FrameCount;
 using model::FrameNumber;
-using model::LeafRun;
 using model::MapLevel;
 using Json = nlohmann::json;
 
@@ -32,107 +31,6 @@ constexpr std::string_view kXzMagic(
     "\xfd"
     "7zXZ\0",
     6);
-constexpr uint64_t kMaxFrame = model::MemoryMap::kMaxAddressBytes / model::kFrameBytes;
-constexpr uint64_t kMaxCallsOfRow = uint64_t{1} << 32;
-
-absl::Status Wrong(const std::string& place, std::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat("capture, ", place, ": ", std::string(what)));
-}
-
-// A hexadecimal string, with or without 0x; empty is 0. Or a number.
-absl::StatusOr<uint64_t> ParseBits(const Json& json, const std::string& place) {
-  if (json.is_number_unsigned()) return json.get<uint64_t>();
-  if (!json.is_string()) return Wrong(place, "expected flags as a hexadecimal string");
-  std::string_view text = json.get_ref<const std::string&>();
-  if (text.starts_with("0x")) text.remove_prefix(2);
-  uint64_t bits = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bits, 16);
-  if (!text.empty() && (error != std::errc() || end != text.data() + text.size())) {
-    return Wrong(place, absl::StrCat("\"", std::string(text), "\" is no hexadecimal number of 64 bits"));
-  }
-  return bits;
-}
-
-absl::StatusOr<FrameNumber> ParseFrame(const Json& json, const std::string& place) {
-  const auto raw = json.get<uint64_t>();
-  if (raw >= kMaxFrame) return Wrong(place, absl::StrCat("frame ", raw, " is beyond 128 TiB"));
-  return FrameNumber(raw);
-}
-
-absl::StatusOr<MapLevel> ParseLevel(const std::string& name, const std::string& place) {
-  if (name == "4k") return MapLevel::k4K;
-  if (name == "2M") return MapLevel::k2M;
-  if (name == "1G") return MapLevel::k1G;
-  return Wrong(place, absl::StrCat("page size \"", name, "\"; expected 4k, 2M or 1G"));
-}
-
-absl::StatusOr<std::vector<LeafRun>> ParseDirectMap(const Json& rows, const std::string& place) {
-  std::vector<LeafRun> runs;
-  runs.reserve(rows.size());
-  for (const Json& row : rows) {
-    LeafRun run;
-    ASSIGN_OR_RETURN(run.first, ParseFrame(row.at(0), place));
-    run.frames = FrameCount(row.at(1).get<uint64_t>());
-    ASSIGN_OR_RETURN(run.level, ParseLevel(row.at(2).get<std::string>(), place));
-    ASSIGN_OR_RETURN(const uint64_t bits, ParseBits(row.at(3), place));
-    run.flags = EntryFlags::FromX86(bits, run.level);
-    runs.push_back(run);
-  }
-  return runs;
-}
-
-std::optional<int64_t> OptionalCount(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found == object.end() ? std::nullopt : std::optional(found->get<int64_t>());
-}
-
-bool HasCounters(const Json& state) {
-  return state.value("meminfo_kB", Json::object()).contains("DirectMap4k") &&
-         state.value("vmstat", Json::object()).contains("direct_map_level2_splits");
-}
-
-KernelCounters ParseCounters(const Json& state) {
-  const Json& meminfo = state.at("meminfo_kB");
-  const Json& vmstat = state.at("vmstat");
-  KernelCounters counters;
-  counters.direct_map_4k_kib = meminfo.at("DirectMap4k").get<int64_t>();
-  counters.direct_map_2m_kib = meminfo.at("DirectMap2M").get<int64_t>();
-  counters.direct_map_1g_kib = OptionalCount(meminfo, "DirectMap1G");
-  counters.level2_splits = vmstat.at("direct_map_level2_splits").get<int64_t>();
-  counters.level3_splits = vmstat.at("direct_map_level3_splits").get<int64_t>();
-  counters.level2_collapses = OptionalCount(vmstat, "direct_map_level2_collapses");
-  counters.level3_collapses = OptionalCount(vmstat, "direct_map_level3_collapses");
-  return counters;
-}
-
-absl::StatusOr<CpaCall> ParseCall(const Json& row, const std::string& place) {
-  static constexpr std::array<std::pair<std::string_view, CpaCall::Op>, 5> kOps = {{
-      {"sdm_invalid", CpaCall::Op::kSetDirectMapInvalid},
-      {"sdm_default", CpaCall::Op::kSetDirectMapDefault},
-      {"cpa", CpaCall::Op::kChange},
-      {"cpa_force", CpaCall::Op::kForce4K},
-      {"cpa_rox", CpaCall::Op::kRox},
-  }};
-  const std::string& name = row.at(0).get_ref<const std::string&>();
-  const auto* op = std::find_if(kOps.begin(), kOps.end(), [&](const auto& known) { return known.first == name; });
-  if (op == kOps.end()) return Wrong(place, absl::StrCat("unknown operation \"", name, "\""));
-  CpaCall call;
-  call.op = op->second;
-  ASSIGN_OR_RETURN(call.first, ParseFrame(row.at(1), place));
-  call.count = row.at(2).get<uint64_t>();
-  call.step = row.at(3).get<int64_t>();
-  call.pages_each = FrameCount(row.at(4).get<uint64_t>());
-  const __int128 last = static_cast<__int128>(call.first.raw()) + static_cast<__int128>(call.step) * (call.count - 1);
-  if (call.count == 0 || call.count > kMaxCallsOfRow || call.pages_each.raw() == 0 ||
-      call.pages_each.raw() > kMaxFrame || last < 0 || last >= static_cast<__int128>(kMaxFrame)) {
-    return Wrong(place, "a row of attr_changes leaves memory, or has no pages");
-  }
-  ASSIGN_OR_RETURN(const uint64_t set, ParseBits(row.at(5), place));
-  ASSIGN_OR_RETURN(const uint64_t clear, ParseBits(row.at(6), place));
-  call.set = EntryFlags::FromX86(set, MapLevel::k4K);
-  call.clear = EntryFlags::FromX86(clear, MapLevel::k4K);
-  return call;
-}
 
 // Frames of the secret areas that are mapped, by name.
 using SecretAreas = std::map<std::string, std::vector<FrameNumber>>;
@@ -211,6 +109,16 @@ struct Record {
   bool several_cpus = false;
 };
 
+// Index of the call of a step after which something happened; -1: before any.
+absl::StatusOr<int64_t> ParseCallIndex(const Json& json, const std::string& place) {
+  const auto index = json.get<int64_t>();
+  if (index < -1 || index > static_cast<int64_t>(kMaxCallsOfRow)) {
+    return DamagedCapture(
+        place, absl::StrCat("split or collapse after call ", index, "; expected -1 or the number of a call"));
+  }
+  return index;
+}
+
 absl::Status AddEvents(const Json& changes, const std::string& place, Record& record) {
   const auto splits = changes.find("splits");
   if (splits == changes.end()) return absl::OkStatus();
@@ -218,7 +126,8 @@ absl::Status AddEvents(const Json& changes, const std::string& place, Record& re
   const int64_t before = record.requests;
   for (const Json& row : *splits) {
     if (row.at(2).is_null()) continue;  // not in the direct map
-    MapEvent event{.request = before + row.at(0).get<int64_t>(), .level = {}, .first = {}, .collapse = false};
+    ASSIGN_OR_RETURN(const int64_t index, ParseCallIndex(row.at(0), place));
+    MapEvent event{.request = before + index, .level = {}, .first = {}, .collapse = false};
     ASSIGN_OR_RETURN(event.level, ParseLevel(row.at(1).get<std::string>(), place));
     ASSIGN_OR_RETURN(const FrameNumber frame, ParseFrame(row.at(2), place));
     event.first = frame.AlignedDown(model::FramesOf(event.level));
@@ -228,7 +137,8 @@ absl::Status AddEvents(const Json& changes, const std::string& place, Record& re
   for (const Json& row : changes.value("collapses", Json::array())) {
     if (row.at(3).is_null()) continue;
     ASSIGN_OR_RETURN(const FrameNumber frame, ParseFrame(row.at(3), place));
-    MapEvent event{before + row.at(0).get<int64_t>(), MapLevel::k2M, frame.AlignedDown(model::kFramesPer2M), true};
+    ASSIGN_OR_RETURN(const int64_t index, ParseCallIndex(row.at(0), place));
+    MapEvent event{before + index, MapLevel::k2M, frame.AlignedDown(model::kFramesPer2M), true};
     record.events.push_back(event);
     if (row.at(2).get<int64_t>() < 2) continue;
     event.level = MapLevel::k1G;
@@ -314,7 +224,7 @@ absl::StatusOr<model::MemoryMap> ParseMemory(const Json& capture) {
     ranges.push_back({first.raw() * model::kFrameBytes, end.raw() * model::kFrameBytes});
   }
   absl::StatusOr<model::MemoryMap> memory = model::MemoryMap::FromUsableRanges(ranges);
-  if (!memory.ok()) return Wrong("e820_usable_pfn", std::string(memory.status().message()));
+  if (!memory.ok()) return DamagedCapture("e820_usable_pfn", std::string(memory.status().message()));
   return memory;
 }
 
@@ -371,6 +281,15 @@ absl::Status ParseSteps(const Json& capture, KernelCapture& result) {
   return absl::OkStatus();
 }
 
+// Nothing that is read has a fraction, and to convert a number that no integer holds is undefined behaviour: fractions
+// become null, which is refused wherever a number is expected.
+Json ParseJson(std::string_view bytes) {
+  return Json::parse(bytes.begin(), bytes.end(), [](int, Json::parse_event_t event, Json& value) {
+    if (event == Json::parse_event_t::value && value.is_number_float()) value = nullptr;
+    return true;
+  });
+}
+
 // Of a package like "6.12.117+deb12-amd64".
 absl::StatusOr<model::KernelRelease> ParseRelease(std::string_view package) {
   using Release = model::KernelRelease;
@@ -381,7 +300,8 @@ absl::StatusOr<model::KernelRelease> ParseRelease(std::string_view package) {
   const auto [dot, major_error] = std::from_chars(package.data(), end, version[0]);
   if (major_error != std::errc() || dot == end || *dot != '.' ||
       std::from_chars(dot + 1, end, version[1]).ec != std::errc()) {
-    return Wrong("kernel.pkg", absl::StrCat("\"", std::string(package), "\" does not begin with a version like 6.12"));
+    return DamagedCapture("kernel.pkg",
+                          absl::StrCat("\"", std::string(package), "\" does not begin with a version like 6.12"));
   }
   Release release = Release::k6_1;
   for (const auto& [first, known] : kLater) {
@@ -393,7 +313,7 @@ absl::StatusOr<model::KernelRelease> ParseRelease(std::string_view package) {
 absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
   const std::string format = capture.is_object() ? capture.value("format", "") : "";
   if (format != kFormat) {
-    return Wrong("format", absl::StrCat("\"", format, "\" is not known; expected ", std::string(kFormat)));
+    return DamagedCapture("format", absl::StrCat("\"", format, "\" is not known; expected ", std::string(kFormat)));
   }
   ASSIGN_OR_RETURN(model::MemoryMap memory, ParseMemory(capture));
   KernelCapture result{.input = {.capture_id = capture.at("id").get<std::string>(),
@@ -416,6 +336,7 @@ absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
     result.measured.boot = ParseCounters(*boot);
   }
   RETURN_IF_ERROR(ParseSteps(capture, result));
+  ASSIGN_OR_RETURN(result.input.operations, ParseOperations(capture));
   return result;
 }
 
@@ -427,12 +348,13 @@ absl::StatusOr<KernelCapture> ReadKernelCapture(std::string_view bytes) {
     ASSIGN_OR_RETURN(json, DecompressXz(bytes, kMaxJsonBytes));
     bytes = json;
   } else if (bytes.size() > kMaxJsonBytes) {
-    return Wrong("file", absl::StrCat("more than ", kMaxJsonBytes, " bytes of JSON; such captures are refused"));
+    return DamagedCapture("file",
+                          absl::StrCat("more than ", kMaxJsonBytes, " bytes of JSON; such captures are refused"));
   }
   try {
-    return ParseCapture(Json::parse(bytes.begin(), bytes.end()));
+    return ParseCapture(ParseJson(bytes));
   } catch (const nlohmann::json::exception& error) {
-    return Wrong("JSON", absl::StrCat(error.what(), "; the file is damaged or no capture"));
+    return DamagedCapture("JSON", absl::StrCat(error.what(), "; the file is damaged or no capture"));
   }
 }
 

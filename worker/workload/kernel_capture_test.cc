@@ -143,6 +143,10 @@ TEST(KernelCaptureTest, RefusesWhatIsNoCapture) {
         "hexadecimal");
   wrong(CaptureText(R"({"i": 2, "action": "secret a", "pfns": [{"list": [-4]}]})"), "");
   wrong(CaptureText(R"({"i": "two", "action": "secret a"})"), "damaged");
+  wrong(CaptureText(R"({"i": 2, "action": "x", "dm": {"attr_changes": [["cpa", 1, 1, 0, 1, "", ""]],
+                    "splits": [[9223372036854775807, "2M", 512, 7]]}})"),
+        "the number of a call");
+  wrong(CaptureText(R"({"i": 2e48, "action": "secret a"})"), "damaged");  // no integer holds it
 }
 
 }  // namespace

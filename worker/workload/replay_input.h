@@ -12,6 +12,7 @@
 #include "worker/model/kernel_release.h"
 #include "worker/model/memory_map.h"
 #include "worker/model/units.h"
+#include "worker/workload/step_operations.h"
 
 // What a capture of a real kernel gives, in two halves that never meet before the comparison: what a predictor may see,
 // and what the kernel was measured to do.
@@ -83,6 +84,8 @@ struct ReplayInput {
   KernelCounters start_counters;
   // Steps after the start, in order.
   std::vector<ReplayStep> steps;
+  // What users did, in every step from the first on: calls are generated from these to be compared with those above.
+  std::vector<StepOperations> operations = {};
   // What keeps the capture from being predicted exactly, as far as the above tells; empty if nothing.
   std::string limitation;
 };

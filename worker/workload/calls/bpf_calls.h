@@ -1,0 +1,33 @@
+#ifndef DMFRAG_WORKER_WORKLOAD_CALLS_BPF_CALLS_H_
+#define DMFRAG_WORKER_WORKLOAD_CALLS_BPF_CALLS_H_
+
+#include <span>
+
+#include "worker/model/kernel_release.h"
+#include "worker/model/units.h"
+#include "worker/workload/calls/user_call.h"
+
+namespace dmfrag::workload {
+
+// Memory of BPF programs (kernel/bpf/core.c). With the JIT on, programs share packs of 2M (bpf_prog_pack, 5.18), and
+// loading or unloading one changes no permission.
+
+// bpf_prog_alloc's own page, made read-only when the JIT is off (bpf_prog_lock_ro). It is freed by
+// VfreeWithPermissionReset (bpf_prog_unlock_free).
+UserCalls BpfProgramLockRo(model::VirtualRange program, model::KernelRelease release);
+
+// alloc_new_pack: a pack of 512 pages, read-only and executable in one request. Up to 6.18 the pages are 512 single
+// ones, so that the direct map is asked 512 times; on 7.3 they are one block of the ROX cache, and it is asked once.
+UserCalls BpfPackAllocate(model::VirtualRange pack, model::KernelRelease release);
+
+// Whether a pack is a block of execmem's ROX cache, and one 2M page.
+bool IsBpfPackInRoxCache(model::KernelRelease release);
+
+// The last program of a pack is gone (bpf_prog_pack_free). `frames` are those of the pack, by address: 512 of them, and
+// one block if the pack is in the ROX cache, which then gives it back to the allocator.
+UserCalls BpfPackFree(model::VirtualRange pack, std::span<const model::FrameNumber> frames,
+                      model::KernelRelease release);
+
+}  // namespace dmfrag::workload
+
+#endif  // DMFRAG_WORKER_WORKLOAD_CALLS_BPF_CALLS_H_
