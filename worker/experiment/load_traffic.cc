@@ -12,20 +12,22 @@ using model::Migratetype;
 using model::Order;
 
 constexpr uint64_t kPackPages = 512;  // BPF_PROG_PACK_SIZE
-// bytes / 4096 of a program: struct bpf_insn has 8 bytes an instruction. The verifier's insn_aux_data is about 80 bytes
+// bytes / 4096 of a program: struct bpf_insn has 8 bytes an instruction. The verifier's insn_aux_data is about 120 bytes
 // an instruction (guess: differs between releases), and lives while the program is loaded.
 constexpr uint64_t kInstructionsPerPage = 512;
-constexpr uint64_t kInstructionsPerAuxPage = 51;
+constexpr uint64_t kInstructionsPerAuxPage = 34;
 // Guesses, fitted on nmods-61-2G-a alone: percent of the recorded pages. The file has symbols and relocations too.
-constexpr uint64_t kFilePercent = 150;
+constexpr uint64_t kFilePercent = 100;
 // SUnreclaim grew by 2,253 pages for 2,746 pages of modules on nmods-61-2G-a, by 6,996 for 2,863 on nmods-73-8G-a.
 constexpr uint64_t kSlabPercent = 80;
-constexpr uint64_t kSlabPercentFrom616 = 240;
+constexpr uint64_t kSlabPercentFrom616 = 220;
 constexpr Order kSlabOrder{1};
 // Guess: few modules are large. Mean 25 pages, as 110 modules of nmods-61-2G-a have.
 constexpr uint64_t kLargeModulePercent = 4;
 constexpr uint64_t kLargeModulePages = 350;
 constexpr uint64_t kSmallModulePages = 12;
+// The lists of insall have 20 to 41 modules; nmods-61-2G-a's four have 110.
+constexpr uint64_t kModulesPerList = 28;
 
 std::vector<std::string_view> Split(std::string_view text) {
   std::vector<std::string_view> words;
@@ -91,6 +93,23 @@ void LoadTraffic::LoadModule() {
     if (slab.has_value()) module_slabs_.push_back(*slab);
   }
   live_module_pages_ += module_pages_;
+}
+
+void LoadTraffic::LoadUnrecorded(std::string_view action) {
+  Begin(action, kSmallModulePages);
+  for (uint64_t module = one_module_ ? 1 : kModulesPerList; module > 0; --module) {
+    for (PageId page : AllocatePages(NextPart())) {
+      sink_->HidePage(page, cpu_);
+      unrecorded_.push_back(page);
+    }
+  }
+  End();
+}
+
+void LoadTraffic::UnloadUnrecorded() {
+  for (PageId page : unrecorded_) sink_->ShowPage(page, cpu_);
+  ModulePagesFreed(unrecorded_.size());
+  FreePages(&unrecorded_);
 }
 
 void LoadTraffic::ModulePagesFreed(uint64_t pages) {

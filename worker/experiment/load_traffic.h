@@ -33,6 +33,12 @@ class LoadTraffic {
   uint32_t cpu() const { return cpu_; }
   void End();
 
+  // insmod and insall of a capture that recorded no requests: the modules' own pages too, each set read-only. Stands for
+  // it: HidePage, which splits the same.
+  void LoadUnrecorded(std::string_view action);
+  // rmmod and rmall of such; frees everything that LoadUnrecorded loaded.
+  void UnloadUnrecorded();
+
   // Recorded pages of modules were freed, and what belonged to them is.
   void ModulePagesFreed(uint64_t pages);
   // free NAME, freepct NAME P of programs. False: there are none of that name.
@@ -65,6 +71,7 @@ class LoadTraffic {
   bool one_module_ = false;
   std::vector<PageId> buffer_;
 
+  std::vector<PageId> unrecorded_;
   std::vector<PageId> module_slabs_;
   uint64_t live_module_pages_ = 0;
   std::map<std::string, std::vector<Program>, std::less<>> loaded_;

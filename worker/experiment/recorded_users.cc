@@ -33,6 +33,9 @@ bool IsSecret(std::string_view action) {
 
 RecordedUsers::RecordedUsers(const workload::ReplayInput& input, FreeRunningMachine* machine, workload::Random random)
     : machine_(machine), traffic_(machine, input.release, input.cpus, random) {
+  for (const workload::ReplayStep& step : input.steps) {
+    recorded_ = recorded_ || step.source == workload::RequestSource::kCpaCalls;
+  }
   FindPagesOfLoads(input);
 }
 
@@ -140,9 +143,22 @@ uint64_t RecordedUsers::NewPages(const workload::ReplayStep& step) const {
   return pages.size();
 }
 
+bool RecordedUsers::ApplyUnrecorded(std::string_view action) {
+  if (action.starts_with("insmod ") || action.starts_with("insall ")) {
+    traffic_.LoadUnrecorded(action);
+    return true;
+  }
+  if (action.starts_with("rmmod ") || action.starts_with("rmall")) {
+    traffic_.UnloadUnrecorded();
+    return true;
+  }
+  return false;
+}
+
 bool RecordedUsers::Apply(const workload::ReplayStep& step) {
   if (ApplyOnTestBlock(step)) return true;
   if (IsSecret(step.action)) return false;
+  if (!recorded_ && ApplyUnrecorded(step.action)) return true;
   const bool freed = traffic_.FreePrograms(step.action);
   loading_ = LoadTraffic::IsLoad(step.action);
   if (loading_) traffic_.Begin(step.action, NewPages(step));

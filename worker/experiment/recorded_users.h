@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -42,11 +43,13 @@ class RecordedUsers {
   const Block* Find(model::FrameNumber frame, model::FrameNumber* first) const;
   bool ApplyOnTestBlock(const workload::ReplayStep& step);
 
+  bool ApplyUnrecorded(std::string_view action);
   // Pages that the step's calls speak of for the first time.
   uint64_t NewPages(const workload::ReplayStep& step) const;
 
   FreeRunningMachine* machine_;
   LoadTraffic traffic_;
+  bool recorded_ = false;  // the capture recorded requests at all
   bool loading_ = false;
   uint64_t part_left_ = 0;            // pages of a load before its next other requests
   std::map<uint64_t, Block> blocks_;  // by the kernel's first frame

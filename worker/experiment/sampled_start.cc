@@ -36,7 +36,7 @@ constexpr uint64_t kReclaimablePerCpuFixedHigh = 23;
 constexpr uint64_t kReclaimablePerCpuFollowingLoad = 475;
 // Guess, fitted on nodes-61-8G-s328 and numa-61-4G-s314: with several processors, small free unmovable blocks lie in
 // this many pageblocks for each.
-constexpr uint64_t kBlocksWithRemaindersPerCpu = 4;
+constexpr uint64_t kBlocksWithRemaindersPerCpu = 5;
 // Guess: boots of other machines differ from those by up to a fifth.
 constexpr uint64_t kPerCpuSpreadPercent = 20;
 // Guess: the highest blocks of 4 MiB were in use early (the initial ramdisk, per-CPU areas), so free ones end below.
