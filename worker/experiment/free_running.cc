@@ -61,6 +61,7 @@ absl::StatusOr<FreeRunningResult> RunFreely(const workload::ReplayInput& input, 
     done.level2_splits = machine->counters().level2_splits - before.level2_splits;
     done.level3_splits = machine->counters().level3_splits - before.level3_splits;
     done.mem_free = machine->FreeFrames();
+    if (!step.action.starts_with("dump")) machine->FlushStatistics();
     if (step.action.starts_with("dump")) done.free_blocks = FreeBlocks(machine->allocator().Snapshot());
   }
   result.moved_frames = machine->moved_frames();

@@ -40,6 +40,9 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
   model::FrameCount FreeFrames() const override { return allocator_->free_frames(); }
   void CompactAll() override;
 
+  // The recorder flushes the kernel's statistics after a step that dumps nothing, and with that decays per-CPU lists.
+  void FlushStatistics() { allocator_->DecayPerCpu(); }
+
   // Where a block is now.
   model::FrameNumber FrameOf(PageId page) const { return pages_[page].first; }
   model::Order OrderOf(PageId page) const { return pages_[page].order; }

@@ -35,9 +35,10 @@ constexpr uint64_t kMovablePerCpu = 1850;
 constexpr uint64_t kReclaimablePerCpuFixedHigh = 23;
 constexpr uint64_t kReclaimablePerCpuFollowingLoad = 475;
 // Measured on the same: unmovable blocks of orders 1, 2 and 3 on per-CPU lists, 28, 8, 2 and 33, 4, 5; they lie in two
-// to four pageblocks at the lower end of the unmovable run.
+// pageblocks at the lower end of the unmovable run on 6.1, in four and six on 6.12.
 constexpr std::array<uint64_t, 3> kHigherUnmovablePerCpu = {30, 6, 4};
-constexpr uint64_t kBlocksOfHigherPerCpu = 3;
+constexpr uint64_t kBlocksOfHigherFixedHigh = 2;
+constexpr uint64_t kBlocksOfHigherFollowingLoad = 5;
 // Guess, fitted on nodes-61-8G-s328 and numa-61-4G-s314: with several processors, small free unmovable blocks lie in
 // this many pageblocks for each.
 constexpr uint64_t kBlocksWithRemaindersPerCpu = 5;
@@ -123,10 +124,10 @@ class ZoneSampler {
   }
 
   // Blocks of order 1 and more in the lowest blocks of the run.
-  BlockList HigherUnmovablePerCpu(Order order, uint64_t blocks) {
+  BlockList HigherUnmovablePerCpu(Order order, uint64_t blocks, uint64_t pageblocks) {
     BlockList list{order, Migratetype::kUnmovable, {}};
     for (int draws = 0; !run_.empty() && list.blocks.size() < blocks && draws < kMaxDraws; ++draws) {
-      const uint64_t block = run_[random_->Below(std::min<uint64_t>(run_.size(), kBlocksOfHigherPerCpu))];
+      const uint64_t block = run_[random_->Below(std::min<uint64_t>(run_.size(), pageblocks))];
       const FrameNumber first = FrameNumber(block * kFramesPer2M.raw()) +
                                 FrameCount(random_->Below(kFramesPer2M.raw() >> order.raw()) << order.raw());
       if (TryTake(first, order)) list.blocks.push_back(first);
@@ -346,7 +347,9 @@ void SamplePerCpu(const model::AllocatorRules& rules, ZoneSampler* sampler, Rand
       if (!list.blocks.empty()) lists.lists.push_back(std::move(list));
     }
     for (unsigned order = 1; order <= kHigherUnmovablePerCpu.size(); ++order) {
-      BlockList list = sampler->HigherUnmovablePerCpu(Order(order), kHigherUnmovablePerCpu[order - 1]);
+      BlockList list =
+          sampler->HigherUnmovablePerCpu(Order(order), kHigherUnmovablePerCpu[order - 1],
+                                         follows ? kBlocksOfHigherFollowingLoad : kBlocksOfHigherFixedHigh);
       if (!list.blocks.empty()) lists.lists.push_back(std::move(list));
     }
   }
