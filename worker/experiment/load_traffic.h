@@ -33,8 +33,8 @@ class LoadTraffic {
   uint32_t cpu() const { return cpu_; }
   void End();
 
-  // insmod and insall of a capture that recorded no requests: the modules' own pages too, each set read-only. Stands for
-  // it: HidePage, which splits the same.
+  // insmod and insall of a capture that recorded no requests: the modules' own pages too, each set read-only. Stands
+  // for it: HidePage, which splits the same.
   void LoadUnrecorded(std::string_view action);
   // rmmod and rmall of such; frees everything that LoadUnrecorded loaded.
   void UnloadUnrecorded();

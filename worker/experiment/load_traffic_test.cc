@@ -47,7 +47,7 @@ TEST(LoadTrafficTest, AModuleKeepsSlabsUntilItsPagesAreFreed) {
   LoadTraffic traffic(&sink, KernelRelease::k6_1, 1, Random(1));
   traffic.Begin("insmod ext4", 100);
   EXPECT_EQ(traffic.NextPart(), 100);
-  EXPECT_EQ(sink.live.size(), 150 + 40);  // the file, and slabs of two pages
+  EXPECT_EQ(sink.live.size(), 200 + 40);  // the file, and slabs of two pages
   traffic.End();
   EXPECT_EQ(sink.live.size(), 40);
   traffic.ModulePagesFreed(50);

@@ -165,5 +165,18 @@ TEST(PageAllocatorTest, BulkStopsAtTheWatermark) {
   EXPECT_TRUE(frames.empty());
 }
 
+TEST(PageAllocatorTest, TellsAZonesFreeBlocksAndAFramesPageblockType) {
+  PageAllocator allocator(*MemoryMap::Pc(uint64_t{1} << 30), 1, AllocatorRules());
+  const FrameNumber dma(4000), dma32(5000);
+  EXPECT_EQ(allocator.FreeBlocksInZoneOf(dma, kMaxOrder), 3);
+  EXPECT_EQ(allocator.FreeBlocksInZoneOf(dma, kMaxOrder) + allocator.FreeBlocksInZoneOf(dma32, kMaxOrder),
+            allocator.FreeBlocks(kMaxOrder));
+  const auto movable = allocator.Allocate(Order(0), Migratetype::kMovable);
+  const auto unmovable = allocator.Allocate(Order(0), Migratetype::kUnmovable);
+  ASSERT_TRUE(movable.has_value() && unmovable.has_value());
+  EXPECT_EQ(allocator.PageblockType(*movable), Migratetype::kMovable);
+  EXPECT_EQ(allocator.PageblockType(*unmovable), Migratetype::kUnmovable);
+}
+
 }  // namespace
 }  // namespace dmfrag::model
