@@ -12,15 +12,15 @@ using model::Order;
 
 constexpr uint64_t kPagesPerTable = 512;
 constexpr uint64_t kPagesPerNode = 64;  // XA_CHUNK_SIZE
-// /proc/slabinfo of Debian's kernels: objects and order of a slab. radix_tree_node 576 bytes, shmem_inode_cache 768,
-// dentry 192. Inodes, entries and nodes are SLAB_RECLAIM_ACCOUNT.
+// Objects and order of a slab. Guesses from the sizes of the structures (radix_tree_node 576 bytes, shmem_inode_cache
+// about 768, dentry 192); no capture holds a slabinfo. All three are SLAB_RECLAIM_ACCOUNT.
 constexpr Order kNodeSlab{2};
 constexpr uint32_t kNodesPerSlab = 28;
 constexpr Order kInodeSlab{2};
 constexpr uint32_t kInodesPerSlab = 21;
 constexpr Order kEntrySlab{0};
 constexpr uint32_t kEntriesPerSlab = 21;
-// Guess, fitted on the free blocks of frag-61-1G-s3: sockets with their inodes, about 4 KiB each, and files.
+// Guess: sockets with their inodes, about 4 KiB each, and files.
 constexpr Order kSocketSlab{3};
 constexpr uint32_t kSocketsPerSlab = 8;
 constexpr Order kFileSlab{0};
