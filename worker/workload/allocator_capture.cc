@@ -8,20 +8,14 @@
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/workload/capture_json.h"
 #include "worker/workload/free_lists.h"
-#include "worker/workload/xz.h"
 
 namespace dmfrag::workload {
 namespace {
 
 using model::FrameCount;
 using Json = nlohmann::json;
-
-constexpr size_t kMaxJsonBytes = size_t{256} << 20;
-constexpr std::string_view kXzMagic(
-    "\xfd"
-    "7zXZ\0",
-    6);
 
 // Number that ends at `end` of `text`, or 0.
 uint64_t NumberBefore(const std::string& text, size_t end) {
@@ -86,16 +80,7 @@ absl::StatusOr<std::vector<AllocatorDump>> ParseDumps(const Json& capture) {
 }  // namespace
 
 absl::StatusOr<std::vector<AllocatorDump>> ReadAllocatorDumps(std::string_view bytes) {
-  std::string json;
-  if (bytes.starts_with(kXzMagic)) {
-    ASSIGN_OR_RETURN(json, DecompressXz(bytes, kMaxJsonBytes));
-    bytes = json;
-  }
-  try {
-    return ParseDumps(Json::parse(bytes.begin(), bytes.end()));
-  } catch (const nlohmann::json::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat("capture: ", error.what(), "; the file is damaged or no capture"));
-  }
+  return ParseCaptureFile(bytes, ParseDumps);
 }
 
 }  // namespace dmfrag::workload

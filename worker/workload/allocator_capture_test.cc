@@ -56,6 +56,10 @@ TEST(AllocatorCaptureTest, ErrorsNameTheStep) {
   capture["steps"][1]["freelist"].push_back("F DMA32 99 0 1");
   EXPECT_THAT(std::string(ReadAllocatorDumps(capture.dump()).status().message()),
               HasSubstr("step 6: free lists, line 4: order 99"));
+  Json fraction = Capture("write /proc/sys/vm/min_free_kbytes 2000");
+  fraction["boot"]["meminfo_kB"]["MemTotal"] = 2e48;  // no integer holds it
+  EXPECT_THAT(ReadAllocatorDumps(fraction.dump()),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("damaged or no capture")));
   EXPECT_THAT(std::string(ReadAllocatorDumps("{").status().message()), HasSubstr("damaged or no capture"));
   EXPECT_THAT(std::string(ReadAllocatorDumps("{}").status().message()), HasSubstr("damaged or no capture"));
 }

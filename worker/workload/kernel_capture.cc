@@ -14,9 +14,9 @@
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/workload/boot_input.h"
 #include "worker/workload/capture_interrupts.h"
+#include "worker/workload/capture_json.h"
 #include "worker/workload/capture_operations.h"
 #include "worker/workload/capture_values.h"
-#include "worker/workload/xz.h"
 
 namespace dmfrag::workload {
 namespace {
@@ -25,12 +25,7 @@ using model::FrameNumber;
 using model::MapLevel;
 using Json = nlohmann::json;
 
-constexpr size_t kMaxJsonBytes = size_t{256} << 20;
 constexpr std::string_view kFormat = "dmtruth-1";
-constexpr std::string_view kXzMagic(
-    "\xfd"
-    "7zXZ\0",
-    6);
 
 // Frames of the secret areas that are mapped, by name.
 using SecretAreas = std::map<std::string, std::vector<FrameNumber>>;
@@ -281,15 +276,6 @@ absl::Status ParseSteps(const Json& capture, KernelCapture& result) {
   return absl::OkStatus();
 }
 
-// Nothing that is read has a fraction, and to convert a number that no integer holds is undefined behaviour: fractions
-// become null, which is refused wherever a number is expected.
-Json ParseJson(std::string_view bytes) {
-  return Json::parse(bytes.begin(), bytes.end(), [](int, Json::parse_event_t event, Json& value) {
-    if (event == Json::parse_event_t::value && value.is_number_float()) value = nullptr;
-    return true;
-  });
-}
-
 // Of a package like "6.12.117+deb12-amd64".
 absl::StatusOr<model::KernelRelease> ParseRelease(std::string_view package) {
   using Release = model::KernelRelease;
@@ -343,19 +329,7 @@ absl::StatusOr<KernelCapture> ParseCapture(const Json& capture) {
 }  // namespace
 
 absl::StatusOr<KernelCapture> ReadKernelCapture(std::string_view bytes) {
-  std::string json;
-  if (bytes.starts_with(kXzMagic)) {
-    ASSIGN_OR_RETURN(json, DecompressXz(bytes, kMaxJsonBytes));
-    bytes = json;
-  } else if (bytes.size() > kMaxJsonBytes) {
-    return DamagedCapture("file",
-                          absl::StrCat("more than ", kMaxJsonBytes, " bytes of JSON; such captures are refused"));
-  }
-  try {
-    return ParseCapture(ParseJson(bytes));
-  } catch (const nlohmann::json::exception& error) {
-    return DamagedCapture("JSON", absl::StrCat(error.what(), "; the file is damaged or no capture"));
-  }
+  return ParseCaptureFile(bytes, ParseCapture);
 }
 
 }  // namespace dmfrag::workload

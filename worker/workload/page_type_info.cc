@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 #include "third_party/abseil_extras/status_macros.h"
-#include "worker/workload/xz.h"
+#include "worker/workload/capture_json.h"
 
 namespace dmfrag::workload {
 namespace {
@@ -18,11 +18,6 @@ using model::kMigratetypes;
 using model::kOrders;
 using Json = nlohmann::json;
 
-constexpr size_t kMaxJsonBytes = size_t{256} << 20;
-constexpr std::string_view kXzMagic(
-    "\xfd"
-    "7zXZ\0",
-    6);
 // As mm/page_alloc.c names them, in the order of Migratetype.
 constexpr std::array<std::string_view, kMigratetypes> kTypeNames = {"Unmovable", "Movable", "Reclaimable"};
 
@@ -176,16 +171,7 @@ absl::StatusOr<std::vector<ZoneTypeCounts>> ParsePageTypeInfo(const std::vector<
 }
 
 absl::StatusOr<std::vector<FreeCounts>> ReadFreeCounts(std::string_view bytes) {
-  std::string json;
-  if (bytes.starts_with(kXzMagic)) {
-    ASSIGN_OR_RETURN(json, DecompressXz(bytes, kMaxJsonBytes));
-    bytes = json;
-  }
-  try {
-    return ReadSteps(Json::parse(bytes.begin(), bytes.end()));
-  } catch (const nlohmann::json::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat("capture: ", error.what(), "; the file is damaged or no capture"));
-  }
+  return ParseCaptureFile(bytes, ReadSteps);
 }
 
 }  // namespace dmfrag::workload

@@ -99,5 +99,12 @@ TEST(ReadFreeCountsTest, NamesTheStepThatIsDamaged) {
   EXPECT_THAT(ReadFreeCounts("{"), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("damaged")));
 }
 
+TEST(ReadFreeCountsTest, NumbersThatNoIntegerHoldsAreRefused) {
+  EXPECT_THAT(ReadFreeCounts(R"({"steps": [{"i": 1, "after": {"meminfo_kB": {"MemFree": 2e48}}}]})"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("damaged or no capture")));
+  EXPECT_THAT(ReadFreeCounts(R"({"steps": [{"i": 1.5, "after": {}}]})"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("damaged or no capture")));
+}
+
 }  // namespace
 }  // namespace dmfrag::workload
