@@ -12,7 +12,7 @@
 #include "gtest/gtest.h"
 #include "tests/kernel/captures.h"
 #include "third_party/abseil_extras/status_matchers.h"
-#include "worker/experiment/flush_prediction.h"
+#include "worker/experiment/flushes/flush_prediction.h"
 
 namespace dmfrag::tests {
 namespace {

@@ -1,7 +1,7 @@
 // The model left to itself from the counts of a capture's first dump: it picks every frame, and its splits are held
 // against the kernel's. DMFRAG_FREE_RUNNING_SEEDS sets the number of seeds (20 for the marks; few in an ordinary run);
 // DMFRAG_FREE_RUNNING_ONLY the first letters of captures to be run alone, step by step.
-#include "worker/experiment/free_running.h"
+#include "worker/experiment/free_running/free_running.h"
 
 #include <algorithm>
 #include <cmath>

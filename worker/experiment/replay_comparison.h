@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "worker/experiment/boot_prediction.h"
 #include "worker/experiment/calls/call_tally.h"
-#include "worker/experiment/flush_prediction.h"
+#include "worker/experiment/flushes/flush_prediction.h"
 #include "worker/experiment/replay.h"
 #include "worker/model/direct_map.h"
 #include "worker/workload/kernel_capture.h"

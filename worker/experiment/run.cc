@@ -67,8 +67,8 @@ class Runner {
     if (sampler_.IsDue(measured_us)) sampler_.RecordUpTo(measured_us, CurrentSample());
   }
 
-  // The kernel's statistics work, once a second (sysctl_stat_interval). Per-CPU lists have nothing left to give up after
-  // some tens of ticks without use, so that a long silence costs no more than that.
+  // The kernel's statistics work, once a second (sysctl_stat_interval). Per-CPU lists have nothing left to give up
+  // after some tens of ticks without use, so that a long silence costs no more than that.
   void Tick(SimTime now) {
     constexpr uint64_t kUsPerTick = 1'000'000;
     constexpr uint64_t kTicksUntilStill = 128;

@@ -1,0 +1,158 @@
+#include "worker/experiment/free_running/free_running.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "third_party/abseil_extras/status_matchers.h"
+#include "worker/model/memory_map.h"
+
+namespace dmfrag::experiment {
+namespace {
+
+using model::FrameCount;
+using model::FrameNumber;
+using ::testing::HasSubstr;
+using workload::CpaCall;
+using workload::FreeCounts;
+using workload::ReplayInput;
+
+FreeCounts Counts() {
+  workload::ZoneTypeCounts dma32{.node = 0, .zone = "DMA32"};
+  dma32.free[1][10] = 150;
+  dma32.pageblocks = {100, 398, 6};
+  FreeCounts counts;
+  counts.step = 3;
+  counts.mem_total = FrameCount(245000);
+  counts.types = {dma32};
+  return counts;
+}
+
+ReplayInput Input(const std::vector<std::string>& actions) {
+  ReplayInput input{.capture_id = "test",
+                    .kernel = "6.1.0",
+                    .release = model::KernelRelease::k6_1,
+                    .memory = *model::MemoryMap::Pc(uint64_t{1} << 30),
+                    .mapping = {},
+                    .start_step = std::nullopt,
+                    .start_runs = {},
+                    .start_counters = {},
+                    .steps = {},
+                    .limitation = {}};
+  for (const std::string& action : actions) {
+    workload::ReplayStep& step = input.steps.emplace_back();
+    step.index = static_cast<int32_t>(3 + input.steps.size());
+    step.action = action;
+  }
+  return input;
+}
+
+FreeRunningResult Freely(const ReplayInput& input, uint64_t seed = 1) {
+  auto result = RunFreely(input, Counts(), seed);
+  EXPECT_OK(result);
+  return *std::move(result);
+}
+
+// A module of `pages` frames from `first` on, unloaded afterwards.
+ReplayInput Module(uint64_t first, uint64_t pages) {
+  ReplayInput input = Input({"insmod big", "rmmod big"});
+  CpaCall call;
+  call.first = FrameNumber(first);
+  call.count = pages;
+  call.step = 1;
+  call.clear = model::EntryFlags(model::EntryFlags::kWritable);
+  input.steps[0].calls = {call};
+  for (const CpaCall::Op op : {CpaCall::Op::kSetDirectMapInvalid, CpaCall::Op::kSetDirectMapDefault}) {
+    call.op = op;
+    call.clear = {};
+    input.steps[1].calls.push_back(call);
+  }
+  for (workload::ReplayStep& step : input.steps) step.source = workload::RequestSource::kCpaCalls;
+  return input;
+}
+
+// 512 less the table of the split and of the process for each 2M page (what kernels show, too).
+TEST(FreeRunningTest, FreshSecretMemorySplitsOnce510Pages) {
+  const FreeRunningResult result = Freely(Input({"secret s 20400", "free s", "dump"}));
+  ASSERT_EQ(result.steps.size(), 3);
+  EXPECT_NEAR(static_cast<double>(result.steps[0].level2_splits), 40, 1);
+  EXPECT_EQ(result.steps[0].source, StepSource::kExpanded);
+  EXPECT_FALSE(result.steps[0].free_blocks.has_value());
+  // Nothing is put together again, and the memory is free.
+  EXPECT_EQ(result.steps[1].level2_splits, result.steps[0].level2_splits);
+  EXPECT_GT(result.steps[1].mem_free, result.steps[0].mem_free);
+  EXPECT_EQ(result.steps[2].source, StepSource::kNothing);
+  ASSERT_TRUE(result.steps[2].free_blocks.has_value());
+  EXPECT_GT((*result.steps[2].free_blocks)[1][10], 100);
+}
+
+TEST(FreeRunningTest, FreedSecretMemoryIsUsedAgain) {
+  const FreeRunningResult result = Freely(Input({"secret s 5000", "free s", "secret t 5000"}));
+  EXPECT_LE(result.steps[2].level2_splits - result.steps[0].level2_splits, 1);
+}
+
+// Not its free pages alone: 40 % of scattered single pages are made whole blocks.
+TEST(FreeRunningTest, CompactionKeepsSplitsFewInFragmentedMemory) {
+  const FreeRunningResult result = Freely(Input({"anon a 180000", "apunch a 40", "secret s 18000"}));
+  EXPECT_GT(result.moved_frames, 1000);
+  EXPECT_LT(result.steps[2].level2_splits, 50);
+}
+
+TEST(FreeRunningTest, RecordedFramesSayHowManyPagesAndNotWhich) {
+  const FreeRunningResult low = Freely(Module(30000, 900));
+  const FreeRunningResult high = Freely(Module(200000, 900));
+  EXPECT_EQ(low.steps[0].source, StepSource::kRecorded);
+  EXPECT_GE(low.steps[0].level2_splits, 2);
+  EXPECT_EQ(low.steps[0].level2_splits, high.steps[0].level2_splits);
+  EXPECT_EQ(low.steps[1].mem_free, high.steps[1].mem_free);
+}
+
+TEST(FreeRunningTest, IsAFunctionOfTheSeed) {
+  const ReplayInput input = Input({"files f 2000 1 9", "secret s 3000"});
+  EXPECT_EQ(Freely(input, 1).steps[1].mem_free, Freely(input, 1).steps[1].mem_free);
+  EXPECT_NE(Freely(input, 1).steps[0].mem_free, Freely(input, 2).steps[0].mem_free);
+}
+
+TEST(FreeRunningTest, StepsUpToTheStartAreLeftOut) {
+  ReplayInput input = Input({"secret s 100", "secret t 100"});
+  input.steps[0].index = 3;
+  const FreeRunningResult result = Freely(input);
+  ASSERT_EQ(result.steps.size(), 1);
+  EXPECT_EQ(result.steps[0].action, "secret t 100");
+}
+
+TEST(FreeRunningTest, NeedsCountsOfItsStart) {
+  EXPECT_THAT(RunFreely(Input({"dump"}), FreeCounts(), 1),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("pagetypeinfo")));
+}
+
+TEST(StartCountsOfTest, TakesTheStartsOrTheFirst) {
+  std::vector<FreeCounts> counts(3, Counts());
+  counts[0].types.clear();
+  counts[1].step = 5;
+  counts[2].step = 7;
+  ReplayInput input = Input({"dump"});
+  EXPECT_EQ(StartCountsOf(input, counts)->step, 5);
+  input.start_step = 7;
+  EXPECT_EQ(StartCountsOf(input, counts)->step, 7);
+  input.start_step = 6;
+  EXPECT_EQ(StartCountsOf(input, counts), nullptr);
+}
+
+TEST(SpreadTest, IsMeanAndRangeOverResults) {
+  std::vector<FreeRunningResult> results(2);
+  for (FreeRunningResult& result : results) result.steps.emplace_back();
+  results[0].steps[0].level2_splits = 3;
+  results[0].steps[0].level3_splits = 1;
+  results[1].steps[0].level2_splits = 8;
+  EXPECT_EQ(Level2Splits(results).mean, 5.5);
+  EXPECT_EQ(Level2Splits(results).least, 3);
+  EXPECT_EQ(Level2Splits(results).most, 8);
+  EXPECT_EQ(Level3Splits(results).mean, 0.5);
+  EXPECT_EQ(Level2Splits({}).mean, 0);
+}
+
+}  // namespace
+}  // namespace dmfrag::experiment

@@ -1,0 +1,174 @@
+#include "worker/experiment/free_running/recorded_users.h"
+
+#include <bit>
+#include <charconv>
+#include <string_view>
+#include <unordered_set>
+
+namespace dmfrag::experiment {
+namespace {
+
+using model::FrameCount;
+using model::FrameNumber;
+using model::Migratetype;
+using model::Order;
+using workload::CpaCall;
+
+bool IsLoad(std::string_view action) {
+  for (const std::string_view name : {"insmod ", "insall ", "ebpf ", "cbpf "}) {
+    if (action.starts_with(name)) return true;
+  }
+  return false;
+}
+
+// Steps whose calls are secret pages'; the expander makes those itself.
+bool IsSecret(std::string_view action) {
+  for (const std::string_view name : {"secret ", "psecret ", "pfree ", "churn ", "pchurn "}) {
+    if (action.starts_with(name)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+RecordedUsers::RecordedUsers(const workload::ReplayInput& input, FreeRunningMachine* machine, workload::Random random)
+    : machine_(machine), traffic_(machine, input.release, input.cpus, random) {
+  for (const workload::ReplayStep& step : input.steps) {
+    recorded_ = recorded_ || step.source == workload::RequestSource::kCpaCalls;
+  }
+  FindPagesOfLoads(input);
+}
+
+void RecordedUsers::FindPagesOfLoads(const workload::ReplayInput& input) {
+  std::unordered_set<uint64_t> known;
+  std::optional<int32_t> load;
+  for (const workload::ReplayStep& step : input.steps) {
+    if (IsSecret(step.action)) {
+      for (const CpaCall& call : step.calls) {
+        for (uint64_t i = 0; i < call.count; ++i) known.insert(call.Single(i).first.raw());
+      }
+      continue;
+    }
+    const std::optional<int32_t> before = load;
+    if (IsLoad(step.action)) load = step.index;
+    for (const CpaCall& call : step.calls) {
+      for (uint64_t i = 0; i < call.count && call.pages_each == FrameCount(1); ++i) {
+        const FrameNumber frame = call.Single(i).first;
+        if (call.op == CpaCall::Op::kSetDirectMapDefault) {
+          known.erase(frame.raw());
+        } else if (known.insert(frame.raw()).second && call.op == CpaCall::Op::kSetDirectMapInvalid &&
+                   before.has_value() && before == load) {
+          more_pages_of_load_[*before].push_back(frame);
+        }
+      }
+    }
+  }
+}
+
+const RecordedUsers::Block* RecordedUsers::Find(FrameNumber frame, FrameNumber* first) const {
+  auto next = blocks_.upper_bound(frame.raw());
+  if (next == blocks_.begin()) return nullptr;
+  --next;
+  if (frame.raw() >= next->first + next->second.frames) return nullptr;
+  *first = FrameNumber(next->first);
+  return &next->second;
+}
+
+const RecordedUsers::Block* RecordedUsers::BlockOf(FrameNumber first, uint64_t frames) {
+  FrameNumber start;
+  if (const Block* block = Find(first, &start); block != nullptr) return block;
+  const Order order(static_cast<unsigned>(std::bit_width(frames - 1)));
+  if (order > model::kMaxOrder) return nullptr;
+  if (loading_ && order == Order(0)) {
+    if (part_left_ == 0) part_left_ = traffic_.NextPart();
+    --part_left_;
+  }
+  const auto page = machine_->Allocate(order, Migratetype::kUnmovable, traffic_.cpu());
+  if (!page.has_value()) return nullptr;
+  return &(blocks_[first.raw()] = {*page, order.frames().raw()});
+}
+
+void RecordedUsers::ApplyOnPages(const CpaCall& recorded) {
+  for (uint64_t i = 0; i < recorded.count; ++i) {
+    CpaCall call = recorded.Single(i);
+    const Block* block = BlockOf(call.first, call.pages_each.raw());
+    if (block == nullptr) continue;
+    FrameNumber first;
+    Find(call.first, &first);
+    const FrameCount offset = call.first - first;
+    call.first = machine_->FrameOf(block->page) + offset;
+    machine_->Change(call);
+    if (call.op != CpaCall::Op::kSetDirectMapDefault || call.pages_each.raw() != block->frames) continue;
+    machine_->Free(block->page, traffic_.cpu());
+    traffic_.ModulePagesFreed(1);
+    blocks_.erase(first.raw());
+  }
+}
+
+// dmalloc ORDER; then dmat and dmpage on pages of that block, and dmabs on a frame that the script names.
+bool RecordedUsers::ApplyOnTestBlock(const workload::ReplayStep& step) {
+  const std::string_view action = step.action;
+  if (action.starts_with("dmalloc ")) {
+    unsigned order = 0;
+    std::from_chars(action.data() + 8, action.data() + action.size(), order);
+    if (order > model::kMaxOrder.raw()) return false;
+    test_block_ = machine_->Allocate(Order(order), Migratetype::kUnmovable, /*cpu=*/0);
+    return true;
+  }
+  const bool on_block = action.starts_with("dmat ") || action.starts_with("dmpage ");
+  if (!on_block && !action.starts_with("dmabs ")) return false;
+  for (const CpaCall& recorded : step.calls) {
+    CpaCall call = recorded;
+    if (on_block && test_block_.has_value()) {
+      const FrameCount block = machine_->OrderOf(*test_block_).frames();
+      call.first = machine_->FrameOf(*test_block_) + (recorded.first - recorded.first.AlignedDown(block));
+    }
+    machine_->Change(call);
+  }
+  return true;
+}
+
+uint64_t RecordedUsers::NewPages(const workload::ReplayStep& step) const {
+  std::unordered_set<uint64_t> pages;
+  FrameNumber first;
+  const auto add = [&](FrameNumber frame) {
+    if (Find(frame, &first) == nullptr) pages.insert(frame.raw());
+  };
+  if (const auto more = more_pages_of_load_.find(step.index); more != more_pages_of_load_.end()) {
+    for (FrameNumber frame : more->second) add(frame);
+  }
+  for (const CpaCall& call : step.calls) {
+    for (uint64_t i = 0; i < call.count && call.pages_each == FrameCount(1); ++i) add(call.Single(i).first);
+  }
+  return pages.size();
+}
+
+bool RecordedUsers::ApplyUnrecorded(std::string_view action) {
+  if (action.starts_with("insmod ") || action.starts_with("insall ")) {
+    traffic_.LoadUnrecorded(action);
+    return true;
+  }
+  if (action.starts_with("rmmod ") || action.starts_with("rmall")) {
+    traffic_.UnloadUnrecorded();
+    return true;
+  }
+  return false;
+}
+
+bool RecordedUsers::Apply(const workload::ReplayStep& step) {
+  if (ApplyOnTestBlock(step)) return true;
+  if (IsSecret(step.action)) return false;
+  if (!recorded_ && ApplyUnrecorded(step.action)) return true;
+  const bool freed = traffic_.FreePrograms(step.action);
+  loading_ = LoadTraffic::IsLoad(step.action);
+  if (loading_) traffic_.Begin(step.action, NewPages(step));
+  part_left_ = 0;
+  if (const auto pages = more_pages_of_load_.find(step.index); pages != more_pages_of_load_.end()) {
+    for (FrameNumber frame : pages->second) BlockOf(frame, 1);
+  }
+  for (const CpaCall& call : step.calls) ApplyOnPages(call);
+  if (loading_) traffic_.End();
+  return !step.calls.empty() || freed || loading_;
+}
+
+}  // namespace dmfrag::experiment
