@@ -1,7 +1,7 @@
 #include <memory>
 #include <string>
 
-#include "client/command/message_json.h"
+#include "client/command/message_output.h"
 #include "client/command/names.h"
 #include "client/command/registry.h"
 #include "client/connection/connection.h"

@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "client/command/enum_name.h"
-#include "client/command/message_json.h"
+#include "client/command/message_output.h"
 #include "client/command/registry.h"
 #include "client/connection/connection.h"
 #include "client/format/csv.h"
@@ -35,17 +35,7 @@ class ExperimentsCommand : public Command {
     ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
                      Connection::Open({.server = options.server}, environment));
     ASSIGN_OR_RETURN(const v1::ListExperimentsResponse all, ListAll(*connection));
-    switch (options.output) {
-      case OutputFormat::kTable:
-        PrintTable(all, environment.out);
-        break;
-      case OutputFormat::kJson:
-        environment.out << MessageJson(all);
-        break;
-      case OutputFormat::kCsv:
-        PrintCsv(all, environment.out);
-        break;
-    }
+    PrintResponse(all, options.output, environment.out, PrintTable, PrintCsv);
     return ExitCode::kOk;
   }
 

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/command/enum_name.h"
-#include "client/command/message_json.h"
+#include "client/command/message_output.h"
 #include "client/command/names.h"
 #include "client/command/registry.h"
 #include "client/connection/connection.h"
@@ -51,17 +51,10 @@ class LogsCommand : public Command {
                      Connection::Open({.server = options.server}, environment));
     ASSIGN_OR_RETURN(const v1::ListAttemptsResponse response,
                      connection->Call(connection->results(), &v1::Results::StubInterface::ListAttempts, request));
-    switch (options.output) {
-      case OutputFormat::kTable:
-        PrintText(request.parent(), response, environment.out);
-        break;
-      case OutputFormat::kJson:
-        environment.out << MessageJson(response);
-        break;
-      case OutputFormat::kCsv:
-        PrintCsv(response, environment.out);
-        break;
-    }
+    const auto print_text = [&](const v1::ListAttemptsResponse& attempts, std::ostream& out) {
+      PrintText(request.parent(), attempts, out);
+    };
+    PrintResponse(response, options.output, environment.out, print_text, PrintCsv);
     return ExitCode::kOk;
   }
 

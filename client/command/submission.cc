@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/command/message_json.h"
+#include "client/command/message_output.h"
 #include "client/command/names.h"
 #include "client/format/csv.h"
 #include "client/format/number.h"

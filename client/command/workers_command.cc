@@ -2,7 +2,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "client/command/message_json.h"
+#include "client/command/message_output.h"
 #include "client/command/registry.h"
 #include "client/command/worker_list.h"
 #include "client/connection/connection.h"
@@ -26,17 +26,7 @@ class WorkersCommand : public Command {
     ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
                      Connection::Open({.server = options.server}, environment));
     ASSIGN_OR_RETURN(const v1::ListWorkersResponse all, ListAllWorkers(*connection));
-    switch (options.output) {
-      case OutputFormat::kTable:
-        PrintTable(all, environment.out);
-        break;
-      case OutputFormat::kJson:
-        environment.out << MessageJson(all);
-        break;
-      case OutputFormat::kCsv:
-        PrintCsv(all, environment.out);
-        break;
-    }
+    PrintResponse(all, options.output, environment.out, PrintTable, PrintCsv);
     return ExitCode::kOk;
   }
 

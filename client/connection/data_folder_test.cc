@@ -5,11 +5,9 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <map>
-#include <optional>
-#include <sstream>
 #include <string>
 
+#include "client/testing/fake_environment.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "proto/support/server_address.h"
@@ -27,11 +25,11 @@ class DataFolderTest : public testing::Test {
     std::string folder = "/tmp/dmfrag-data-XXXXXX";
     EXPECT_NE(mkdtemp(folder.data()), nullptr);
     home_ = folder;
-    variables_["HOME"] = folder;
+    fake_.variables["HOME"] = folder;
   }
   ~DataFolderTest() override { fs::remove_all(home_); }
 
-  absl::StatusOr<DataFolder> Open() { return DataFolder::Open(environment_); }
+  absl::StatusOr<DataFolder> Open() { return DataFolder::Open(fake_.environment); }
 
   static int ModeOf(const fs::path& path) {
     struct stat status;
@@ -40,50 +38,41 @@ class DataFolderTest : public testing::Test {
   }
 
   fs::path home_;
-  std::map<std::string, std::string> variables_;
-  std::ostringstream out_;
-  Interrupt interrupt_;
-  Environment environment_ = {.variable = [this](const std::string& name) -> std::optional<std::string> {
-                                const auto found = variables_.find(name);
-                                return found == variables_.end() ? std::nullopt : std::optional(found->second);
-                              },
-                              .out = out_,
-                              .err = out_,
-                              .interrupt = interrupt_};
+  FakeEnvironment fake_;
 };
 
 TEST_F(DataFolderTest, TheMostSpecificVariableWins) {
   EXPECT_EQ(Open()->root(), home_ / ".local/share/dmfrag");
-  variables_["XDG_DATA_HOME"] = (home_ / "xdg").native();
+  fake_.variables["XDG_DATA_HOME"] = (home_ / "xdg").native();
   EXPECT_EQ(Open()->root(), home_ / "xdg/dmfrag");
-  variables_["DMFRAG_DATA"] = (home_ / "mine").native();
+  fake_.variables["DMFRAG_DATA"] = (home_ / "mine").native();
   EXPECT_EQ(Open()->root(), home_ / "mine");
   EXPECT_EQ(Open()->database(), home_ / "mine/dmfrag.db");
   EXPECT_EQ(Open()->socket(), home_ / "mine/run/dmfrag.sock");
 }
 
 TEST_F(DataFolderTest, ARelativeXdgFolderIsIgnoredAndARelativeOwnOneRefused) {
-  variables_["XDG_DATA_HOME"] = "somewhere";
+  fake_.variables["XDG_DATA_HOME"] = "somewhere";
   EXPECT_EQ(Open()->root(), home_ / ".local/share/dmfrag");
-  variables_["DMFRAG_DATA"] = "somewhere";
+  fake_.variables["DMFRAG_DATA"] = "somewhere";
   EXPECT_THAT(Open(), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("give an absolute path")));
 }
 
 TEST_F(DataFolderTest, WithoutAHomeTheRemedyIsNamed) {
-  variables_.clear();
+  fake_.variables.clear();
   EXPECT_THAT(Open(), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("set DMFRAG_DATA")));
 }
 
 TEST_F(DataFolderTest, EveryFolderIsMadePrivateWhateverTheUmask) {
   const mode_t before = umask(0);
-  variables_["DMFRAG_DATA"] = (home_ / "data").native();
+  fake_.variables["DMFRAG_DATA"] = (home_ / "data").native();
   ASSERT_OK(Open());
   umask(before);
   for (const char* name : {"data", "data/run", "data/log", "data/cache"}) EXPECT_EQ(ModeOf(home_ / name), 0700) << name;
 }
 
 TEST_F(DataFolderTest, AFolderThatIsOpenToOthersIsRefused) {
-  variables_["DMFRAG_DATA"] = (home_ / "data").native();
+  fake_.variables["DMFRAG_DATA"] = (home_ / "data").native();
   ASSERT_OK(Open());
   for (const mode_t mode : {0750, 0701, 0770, 0777}) {
     ASSERT_EQ(chmod((home_ / "data").c_str(), mode), 0);
@@ -96,7 +85,7 @@ TEST_F(DataFolderTest, AFolderThatIsOpenToOthersIsRefused) {
 }
 
 TEST_F(DataFolderTest, FilesAndLinksAreNoFolders) {
-  variables_["DMFRAG_DATA"] = (home_ / "data").native();
+  fake_.variables["DMFRAG_DATA"] = (home_ / "data").native();
   std::ofstream(home_ / "data") << "a file";
   EXPECT_THAT(Open(), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("is no folder")));
   fs::remove(home_ / "data");
@@ -119,8 +108,8 @@ TEST_F(DataFolderTest, AnotherUsersFolderIsRefused) {
 }
 
 TEST_F(DataFolderTest, ALongPathGetsAShortSocketAndKeepsIt) {
-  variables_["DMFRAG_DATA"] = (home_ / std::string(100, 'x')).native();
-  variables_["XDG_RUNTIME_DIR"] = home_.native();
+  fake_.variables["DMFRAG_DATA"] = (home_ / std::string(100, 'x')).native();
+  fake_.variables["XDG_RUNTIME_DIR"] = home_.native();
   const absl::StatusOr<DataFolder> first = Open();
   ASSERT_OK(first);
   EXPECT_LE(first->socket().native().size(), kMaxSocketPathBytes);

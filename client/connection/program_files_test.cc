@@ -3,11 +3,9 @@
 #include <stdlib.h>
 
 #include <fstream>
-#include <map>
-#include <optional>
-#include <sstream>
 #include <string>
 
+#include "client/testing/fake_environment.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "third_party/abseil_extras/status_matchers.h"
@@ -36,24 +34,15 @@ class ProgramFilesTest : public testing::Test {
   }
 
   absl::StatusOr<fs::path> Find(Program program) {
-    return FindProgram(program, folder_ / "client/dmfrag", environment_);
+    return FindProgram(program, folder_ / "client/dmfrag", fake_.environment);
   }
 
   fs::path folder_;
-  std::map<std::string, std::string> variables_;
-  std::ostringstream out_;
-  Interrupt interrupt_;
-  Environment environment_ = {.variable = [this](const std::string& name) -> std::optional<std::string> {
-                                const auto found = variables_.find(name);
-                                return found == variables_.end() ? std::nullopt : std::optional(found->second);
-                              },
-                              .out = out_,
-                              .err = out_,
-                              .interrupt = interrupt_};
+  FakeEnvironment fake_;
 };
 
 TEST_F(ProgramFilesTest, TheNearestIsTaken) {
-  variables_["PATH"] = "/nowhere:" + (folder_ / "bin").native();
+  fake_.variables["PATH"] = "/nowhere:" + (folder_ / "bin").native();
   const fs::path in_path = Install("bin/dmfrag-worker");
   EXPECT_EQ(Find(Program::kWorker).value(), in_path);
   const fs::path in_bazel = Install("worker/dmfrag-worker");
@@ -61,7 +50,7 @@ TEST_F(ProgramFilesTest, TheNearestIsTaken) {
   const fs::path beside = Install("client/dmfrag-worker");
   EXPECT_EQ(Find(Program::kWorker).value(), beside);
   const fs::path named = Install("elsewhere/w");
-  variables_["DMFRAG_WORKER_PROGRAM"] = named.native();
+  fake_.variables["DMFRAG_WORKER_PROGRAM"] = named.native();
   EXPECT_EQ(Find(Program::kWorker).value(), named);
 }
 
@@ -75,7 +64,7 @@ TEST_F(ProgramFilesTest, WhatCannotBeRunIsPassedOver) {
 }
 
 TEST_F(ProgramFilesTest, ANamedProgramMustBeThere) {
-  variables_["DMFRAG_SERVER_PROGRAM"] = "/no/such";
+  fake_.variables["DMFRAG_SERVER_PROGRAM"] = "/no/such";
   Install("client/dmfrag-server");
   EXPECT_THAT(Find(Program::kServer),
               StatusIs(absl::StatusCode::kFailedPrecondition,

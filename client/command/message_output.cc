@@ -1,4 +1,4 @@
-#include "client/command/message_json.h"
+#include "client/command/message_output.h"
 
 #include <google/protobuf/util/json_util.h>
 
