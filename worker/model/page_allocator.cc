@@ -104,16 +104,22 @@ uint64_t PageAllocator::MinFreeFrames() const {
   return std::max(calculated, std::min(recommended, buffers / 20));
 }
 
-void PageAllocator::SetBootWatermarks(AllocatorRules rules) {
-  const uint64_t min_free = MinFreeFrames();
-  FrameCount above;  // in the same node
-  for (size_t i = zones_.size(); i-- > 0;) {
-    if (i + 1 == zones_.size() || zones_[i + 1].node != zones_[i].node) above = FrameCount(0);
-    const FrameCount managed = zones_[i].zone.managed_frames();
-    const uint64_t min = Share(min_free, managed, managed_);
-    SetWatermarks(zones_[i], FrameCount(min), FrameCount(LowMark(min, managed)), above, rules);
-    above += managed;
+FrameCount PageAllocator::ManagedAbove(size_t zone) const {
+  FrameCount above;
+  for (size_t i = zone + 1; i < zones_.size() && zones_[i].node == zones_[zone].node; ++i) {
+    above += zones_[i].zone.managed_frames();
   }
+  return above;
+}
+
+FrameCount PageAllocator::MinMark(const ZoneState& zone, uint64_t min_free) const {
+  return FrameCount(Share(min_free, zone.zone.managed_frames(), managed_));
+}
+
+void PageAllocator::SetMarks(ZoneState& state, FrameCount min, FrameCount low, FrameCount above) {
+  state.reserve = FrameCount(above.raw() / kLowmemReserveRatio);
+  state.min_mark = min + state.reserve;
+  state.low_mark = low + state.reserve;
 }
 
 uint32_t PageAllocator::CpusSharing(const ZoneState& zone) const {
@@ -121,13 +127,28 @@ uint32_t PageAllocator::CpusSharing(const ZoneState& zone) const {
   return static_cast<uint32_t>(local == 0 ? static_cast<int64_t>(node_of_cpu_.size()) : local);
 }
 
-void PageAllocator::SetWatermarks(ZoneState& state, FrameCount min, FrameCount low, FrameCount above,
-                                  AllocatorRules rules) {
-  state.reserve = FrameCount(above.raw() / kLowmemReserveRatio);
-  state.min_mark = min + state.reserve;
-  state.low_mark = low + state.reserve;
-  state.per_cpu.assign(node_of_cpu_.size(),
-                       PerCpuLists(&table_, &state.zone, state.zone.managed_frames(), low, CpusSharing(state), rules));
+void PageAllocator::MakePerCpuLists(ZoneState& state, FrameCount low, AllocatorRules rules) {
+  const PerCpuLists lists(&table_, &state.zone, state.zone.managed_frames(), low, CpusSharing(state), rules);
+  state.per_cpu.assign(node_of_cpu_.size(), lists);
+}
+
+void PageAllocator::SetBootWatermarks(AllocatorRules rules) {
+  const uint64_t min_free = MinFreeFrames();
+  for (size_t i = 0; i < zones_.size(); ++i) {
+    const FrameCount min = MinMark(zones_[i], min_free);
+    const FrameCount low(LowMark(min.raw(), zones_[i].zone.managed_frames()));
+    SetMarks(zones_[i], min, low, ManagedAbove(i));
+    MakePerCpuLists(zones_[i], low, rules);
+  }
+}
+
+void PageAllocator::SetMinFreeKib(uint64_t kib) {
+  for (size_t i = 0; i < zones_.size(); ++i) {
+    const FrameCount min = MinMark(zones_[i], kib / (kFrameBytes / 1024));
+    const FrameCount low(LowMark(min.raw(), zones_[i].zone.managed_frames()));
+    SetMarks(zones_[i], min, low, ManagedAbove(i));
+    for (PerCpuLists& lists : zones_[i].per_cpu) lists.SetLowMark(low, CpusSharing(zones_[i]));
+  }
 }
 
 FrameNumber PageAllocator::GiveOut(FrameIndex block, Order order, Migratetype type) {

@@ -80,6 +80,9 @@ class PageAllocator {
   // A second of the kernel's time has passed: per-CPU lists let go of what they no longer need (vmstat_update).
   void DecayPerCpu();
 
+  // A write to /proc/sys/vm/min_free_kbytes: sets all watermarks, and with them the fixed limits of per-CPU lists.
+  void SetMinFreeKib(uint64_t kib);
+
   // The state to compare with a kernel's, or to start another allocator from. Linear in free blocks and touched memory.
   AllocatorSnapshot Snapshot() const;
 
@@ -160,8 +163,13 @@ class PageAllocator {
   void BuildZonelists(const NumaTopology& topology);
   void Restore(const AllocatorSnapshot& snapshot, AllocatorRules rules);
   uint64_t MinFreeFrames() const;
-  // Sets what follows from a zone's share of min_free_kbytes, `above` being what its node's zones above it manage.
-  void SetWatermarks(ZoneState& zone, FrameCount min, FrameCount low, FrameCount above, AllocatorRules rules);
+  // What lies in the zones above this one of the same node.
+  FrameCount ManagedAbove(size_t zone) const;
+  // A zone's share of min_free_kbytes, given in frames.
+  FrameCount MinMark(const ZoneState& zone, uint64_t min_free) const;
+  // Sets marks, without lowmem_reserve, and the reserve that goes on top, `above` being what ManagedAbove says.
+  static void SetMarks(ZoneState& zone, FrameCount min, FrameCount low, FrameCount above);
+  void MakePerCpuLists(ZoneState& zone, FrameCount low, AllocatorRules rules);
   void SetBootWatermarks(AllocatorRules rules);
   // Processors that share a zone's memory (zone_highsize).
   uint32_t CpusSharing(const ZoneState& zone) const;

@@ -119,10 +119,8 @@ absl::StatusOr<std::unique_ptr<PageAllocator>> PageAllocator::FromSnapshot(const
 void PageAllocator::Restore(const AllocatorSnapshot& snapshot, AllocatorRules rules) {
   from_snapshot_ = true;
   for (const ZoneSnapshot& zone : snapshot.zones) AddZone(zone.node, zone.bounds, rules);
-  FrameCount above;  // in the same node
   for (size_t i = snapshot.zones.size(); i-- > 0;) {
     const ZoneSnapshot& zone = snapshot.zones[i];
-    if (i + 1 == zones_.size() || zones_[i + 1].node != zone.node) above = FrameCount(0);
     for (FrameNumber frame = zone.bounds.first; frame < zone.bounds.end;) {
       table_.Touch(frame);
       frame = (frame + FrameCount(FrameTable::kSectionFrames)).AlignedDown(FrameCount(FrameTable::kSectionFrames));
@@ -134,9 +132,9 @@ void PageAllocator::Restore(const AllocatorSnapshot& snapshot, AllocatorRules ru
     }
     ZoneState& state = zones_[i];
     state.zone.Restore(zone.managed, zone.free);
-    SetWatermarks(state, zone.min_mark, zone.low_mark, above, rules);
+    SetMarks(state, zone.min_mark, zone.low_mark, ManagedAbove(i));
+    MakePerCpuLists(state, zone.low_mark, rules);
     for (size_t cpu = 0; cpu < zone.per_cpu.size(); ++cpu) state.per_cpu[cpu].Restore(zone.per_cpu[cpu]);
-    above += zone.managed;
     managed_ += zone.managed;
   }
   allocated_ = managed_ - free_frames() - per_cpu_frames();
