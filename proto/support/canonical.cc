@@ -171,6 +171,7 @@ absl::StatusOr<v1::JobSpec> Canonicalize(const v1::JobSpec& spec) {
     ASSIGN_OR_RETURN(*canonical.mutable_workload()->mutable_mix(), PresetMix(spec.workload().preset()));
   }
   RETURN_IF_ERROR(CheckLimits(canonical));
+  RETURN_IF_ERROR(CheckNumaNodes(WithDefaults(canonical).machine()));
   RETURN_IF_ERROR(ClearDefaults(canonical, ""));
   return canonical;
 }

@@ -114,8 +114,8 @@ TEST(CanonicalTest, RefusesWhatNoModelImplements) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("cache.per_user: no model implements it yet")));
   EXPECT_THAT(Refusal("cache { global { options { restore: RESTORE_POLICY_ON_SHRINK } } } workload { noop {} }"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("RESTORE_POLICY_ON_SHRINK")));
-  EXPECT_THAT(Refusal("cache { none {} } workload { noop {} } machine { numa_nodes: 2 }"),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("machine.numa_nodes")));
+  EXPECT_THAT(Refusal("cache { none {} } workload { noop {} } machine { cpu_profile: CPU_PROFILE_ZEN_2 }"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("machine.cpu_profile")));
 }
 
 TEST(CanonicalTest, RefusesUnknownFields) {
@@ -132,6 +132,11 @@ TEST(CanonicalTest, RefusalNamesFieldAndRemedy) {
               HasSubstr("machine.memory_bytes: 4096 is out of range"));
   EXPECT_THAT(Refusal("machine { memory_bytes: 268435457 }" + rest).message(), HasSubstr("multiple of 4096"));
   EXPECT_THAT(Refusal("machine { cpus: 0 }" + rest).message(), HasSubstr("machine.cpus"));
+  EXPECT_THAT(Refusal("machine { numa_nodes: 65 }" + rest).message(),
+              HasSubstr("machine.numa_nodes: 65 is out of range"));
+  EXPECT_THAT(Refusal("machine { numa_nodes: 5 }" + rest).message(), HasSubstr("5 nodes need as many processors"));
+  EXPECT_THAT(Refusal("machine { memory_bytes: 268435456 numa_nodes: 4 }" + rest).message(),
+              HasSubstr("4 nodes need 512 MiB"));
   EXPECT_THAT(Refusal("machine { memory_bytes: 1073741824 e820 { end_bytes: 1073741824 } }" + rest).message(),
               HasSubstr("must be left out"));
   EXPECT_THAT(Refusal("cache { none {} } workload { preset: 'nope' }").message(), HasSubstr("there are: secretmem"));

@@ -18,6 +18,8 @@ constexpr uint64_t kMinMemoryBytes = 256 * kMiB;
 constexpr uint64_t kMaxMemoryBytes = 64 * kTiB;
 constexpr uint64_t kYearUs = uint64_t{366} * 24 * 3600 * 1000000;
 constexpr uint64_t kMaxPagesOfObject = uint64_t{1} << 24;  // 64 GiB in one object
+constexpr uint64_t kMaxNumaNodes = 64;
+constexpr uint64_t kMinNodeBytes = 128 * kMiB;
 constexpr int kMaxRanges = 4096;
 constexpr int kMaxUsers = 64;
 
@@ -157,6 +159,23 @@ absl::Status CheckLength(const v1::LengthSpec& length) {
 }
 
 }  // namespace
+
+absl::Status CheckNumaNodes(const v1::MachineSpec& machine) {
+  const uint64_t nodes = machine.numa_nodes();
+  RETURN_IF_ERROR(InRange("machine.numa_nodes", nodes, 1, kMaxNumaNodes));
+  if (machine.cpus() < nodes) {
+    return Wrong("machine.numa_nodes", absl::StrCat(nodes, " nodes need as many processors, but machine.cpus is ",
+                                                    machine.cpus(), "; give fewer nodes or more processors"));
+  }
+  uint64_t memory = machine.memory_bytes();
+  for (const v1::MemoryRange& range : machine.e820()) memory += range.end_bytes() - range.start_bytes();
+  if (nodes > 1 && memory / nodes < kMinNodeBytes) {
+    return Wrong("machine.numa_nodes", absl::StrCat(nodes, " nodes need ", nodes * kMinNodeBytes / kMiB,
+                                                    " MiB of memory, a section of 128 MiB each, but there are ",
+                                                    memory / kMiB, "; give fewer nodes or more memory"));
+  }
+  return absl::OkStatus();
+}
 
 absl::Status CheckLimits(const v1::JobSpec& spec) {
   RETURN_IF_ERROR(CheckMachine(spec.machine()));

@@ -10,6 +10,9 @@ namespace dmfrag {
 // "field.path: what is wrong; what is allowed".
 absl::Status CheckLimits(const v1::JobSpec& spec);
 
+// The same for the number of NUMA nodes, which processors and memory limit. REQUIRES: defaults are filled in.
+absl::Status CheckNumaNodes(const v1::MachineSpec& machine);
+
 }  // namespace dmfrag
 
 #endif  // DMFRAG_PROTO_SUPPORT_SPEC_LIMITS_H_

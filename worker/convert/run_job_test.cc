@@ -143,7 +143,7 @@ TEST(RunJobTest, BadSpecsAreRefusedByField) {
       {"cache { hierarchical {} } workload { noop {} }", "hierarchical"},
       {"cache { none {} } workload { preset: \"x\" }", "workload.preset"},
       {"cache { none {} } workload { noop {} } machine { memory_bytes: 5 }", "machine.memory_bytes"},
-      {"cache { none {} } workload { noop {} } machine { numa_nodes: 2 }", "numa_nodes"},
+      {"cache { none {} } workload { noop {} } machine { numa_nodes: 8 }", "numa_nodes"},
       {"cache { none {} } workload { noop {} } kernel { cpa_release: KERNEL_RELEASE_5_17 }", "cpa_release"},
       {"cache { none {} } workload { mix { users { name: \"a\" ordinary {} } } }", "migratetype"},
       {"cache { none {} } workload { replay { capture_sha256: \"12\" } }", "capture_sha256"},

@@ -30,6 +30,7 @@ class Runner {
       : length_(config.length),
         machine_(std::move(machine)),
         cache_(std::move(cache)),
+        processors_(config.machine.numa_nodes > 1 ? config.machine.cpus : 1),
         objects_(config.mix.users.size()),
         warmup_end_(config.length.warmup_us),
         end_(warmup_end_.AfterUs(config.length.duration_us)),
@@ -100,6 +101,7 @@ class Runner {
   // False: the limit of operations is reached.
   bool Apply(const Operation& operation) {
     machine_->ChargeTo(&result_.users[operation.user].events);
+    machine_->allocator().RunOn(static_cast<uint32_t>(operation.object % processors_));
     return operation.kind == Operation::Kind::kCreate ? Create(operation) : Destroy(operation);
   }
 
@@ -171,6 +173,9 @@ class Runner {
   const RunLength length_;
   const std::unique_ptr<model::Machine> machine_;
   const std::unique_ptr<policy::CacheType> cache_;
+  // Processors that objects are handed to, in turn; each makes, uses and ends its object there. A machine of one node
+  // does all work on the first, since its lists are shared by all that runs there.
+  const uint64_t processors_;
   ObjectTable objects_;
   const SimTime warmup_end_;
   const SimTime end_;

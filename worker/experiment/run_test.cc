@@ -72,6 +72,24 @@ TEST(RunTest, TheSameConfigurationGivesTheSameResult) {
   }
 }
 
+TEST(RunTest, SeveralNodesShareTheSameWork) {
+  for (const std::string cache : {"none", "global"}) {
+    const RunResult one = MustRun(Config(cache));
+    RunConfig config = Config(cache);
+    config.machine.numa_nodes = 2;
+    const RunResult two = MustRun(config);
+    EXPECT_EQ(Fingerprint(MustRun(config)), Fingerprint(two));
+    EXPECT_NE(Fingerprint(one), Fingerprint(two));
+    EXPECT_EQ(two.TotalEvents().operations, one.TotalEvents().operations);
+    EXPECT_EQ(two.TotalLivePages(), one.TotalLivePages());
+    EXPECT_EQ(two.TotalEvents().allocations_failed, 0);
+  }
+  RunConfig config = Config("none");
+  config.machine.numa_nodes = 5;
+  EXPECT_THAT(experiment::Run(config),
+              StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("5 NUMA nodes")));
+}
+
 TEST(RunTest, OperationsDoNotDependOnTheCache) {
   const RunResult none = MustRun(Config("none"));
   const RunResult global = MustRun(Config("global"));

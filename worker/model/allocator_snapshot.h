@@ -36,6 +36,7 @@ struct BlockTypeRun {
 
 // What the allocator holds of one zone.
 struct ZoneSnapshot {
+  uint32_t node = 0;
   FrameRange bounds;    // starts in the zone; ends behind its last frame
   FrameCount managed;   // when watermarks were set last
   FrameCount min_mark;  // WMARK_MIN, WMARK_LOW; without lowmem_reserve
@@ -48,7 +49,8 @@ struct ZoneSnapshot {
 // The whole state of a page allocator that decides which frame comes next, but for counters of recent runs of
 // allocations and frees. A plain value.
 struct AllocatorSnapshot {
-  std::vector<ZoneSnapshot> zones;  // ascending
+  std::vector<ZoneSnapshot> zones;    // ascending, and so are their nodes, without a gap
+  std::vector<uint32_t> node_of_cpu;  // empty: all processors are node 0's
 };
 
 }  // namespace dmfrag::model

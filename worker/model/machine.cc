@@ -1,6 +1,7 @@
 #include "worker/model/machine.h"
 
 #include "absl/strings/str_cat.h"
+#include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag::model {
 namespace {
@@ -14,12 +15,13 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const MachineConfig& co
   if (config.cpus < 1 || config.cpus > kMaxCpus) {
     return absl::InvalidArgumentError(absl::StrCat("machine with ", config.cpus, " processors: give 1 to ", kMaxCpus));
   }
-  return std::unique_ptr<Machine>(new Machine(config));
+  ASSIGN_OR_RETURN(const NumaTopology topology, NumaTopology::Even(config.memory, config.numa_nodes, config.cpus));
+  return std::unique_ptr<Machine>(new Machine(config, topology));
 }
 
-Machine::Machine(const MachineConfig& config)
+Machine::Machine(const MachineConfig& config, const NumaTopology& topology)
     : cpa_release_(config.cpa_release),
-      allocator_(config.memory, config.cpus, AllocatorRules::Of(config.allocator_release)),
+      allocator_(config.memory, topology, AllocatorRules::Of(config.allocator_release)),
       direct_map_(DirectMap::Boot(config.memory, config.mapping, EntryFlags::PageKernel())),
       counters_(DirectMapCounters::Of(direct_map_)),
       flushes_(config.cpus),

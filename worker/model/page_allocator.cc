@@ -36,23 +36,56 @@ uint64_t Share(uint64_t of, FrameCount part, FrameCount whole) {
 
 }  // namespace
 
-PageAllocator::PageAllocator(FrameNumber end, AllocatorRules rules)
-    : table_(end),
-      end_(end),
-      zones_{ZoneState{Zone(&table_, rules), {}, {}, {}, {}, {}}, ZoneState{Zone(&table_, rules), {}, {}, {}, {}, {}},
-             ZoneState{Zone(&table_, rules), {}, {}, {}, {}, {}}} {}
+PageAllocator::PageAllocator(FrameNumber end, const NumaTopology& topology)
+    : table_(end), end_(end), node_of_cpu_(topology.node_of_cpu()) {}
 
 PageAllocator::PageAllocator(const MemoryMap& memory, uint32_t cpus, AllocatorRules rules)
-    : PageAllocator(memory.end(), rules) {
-  for (const FrameRange& range : memory.ranges()) {
-    for (size_t i = 0; i < kZones; ++i) {
-      const FrameRange part{std::max({range.first, kZoneBounds[i], kFirstManaged}),
-                            std::min(range.end, kZoneBounds[i + 1])};
-      if (!part.empty()) zones_[i].zone.AddBootMemory(part);
+    : PageAllocator(memory, NumaTopology::OneNode(cpus), rules) {}
+
+PageAllocator::PageAllocator(const MemoryMap& memory, const NumaTopology& topology, AllocatorRules rules)
+    : PageAllocator(memory.end(), topology) {
+  for (uint32_t node = 0; node < topology.nodes(); ++node) {
+    const FrameRange addresses = topology.RangeOf(node);
+    for (size_t kind = 0; kind < kZoneKinds; ++kind) {
+      const FrameRange bounds{std::max(addresses.first, kZoneBounds[kind]),
+                              std::min({addresses.end, kZoneBounds[kind + 1], end_})};
+      if (bounds.empty()) continue;
+      AddZone(node, bounds, rules);
+      Zone& zone = zones_.back().zone;
+      for (const FrameRange& range : memory.ranges()) {
+        const FrameRange part{std::max({range.first, bounds.first, kFirstManaged}), std::min(range.end, bounds.end)};
+        if (!part.empty()) zone.AddBootMemory(part);
+      }
+      managed_ += zone.managed_frames();
+      if (zone.managed_frames().raw() == 0) zones_.pop_back();
     }
   }
-  for (const ZoneState& zone : zones_) managed_ += zone.zone.managed_frames();
-  if (managed_.raw() != 0) SetBootWatermarks(cpus, rules);
+  if (managed_.raw() != 0) SetBootWatermarks(rules);
+  BuildZonelists(topology);
+}
+
+void PageAllocator::AddZone(uint32_t node, FrameRange bounds, AllocatorRules rules) {
+  zones_.push_back({.zone = Zone(&table_, rules), .node = node, .bounds = bounds});
+}
+
+void PageAllocator::BuildZonelists(const NumaTopology& topology) {
+  for (const ZoneState& zone : zones_)
+    first_frames_.push_back(first_frames_.empty() ? FrameNumber(0) : zone.bounds.first);
+  for (uint32_t node = 0; node < topology.nodes(); ++node) {
+    Zonelist& list = zonelists_.emplace_back();
+    for (uint32_t other : topology.FallbackOrder(node)) {
+      for (auto zone = zones_.rbegin(); zone != zones_.rend(); ++zone) {
+        if (zone->node == other) list.zones.push_back(&*zone);
+      }
+      if (other == node) list.local = list.zones.size();
+    }
+    // With several nodes, not if the node has no zone below its Normal one.
+    const auto has = [&](size_t kind) {
+      return std::any_of(list.zones.begin(), list.zones.begin() + static_cast<int64_t>(list.local),
+                         [&](const ZoneState* zone) { return KindOf(zone->bounds.first) == kind; });
+    };
+    list.avoids_mixing = has(kNormal) && (topology.nodes() == 1 || has(kDma32));
+  }
 }
 
 // min_free_kbytes in frames: what calculate_min_free_kbytes says, or what khugepaged asks for to keep types apart, if
@@ -63,7 +96,6 @@ uint64_t PageAllocator::MinFreeFrames() const {
   uint64_t buffers = 0;  // nr_free_buffer_pages
   for (const ZoneState& state : zones_) {
     const FrameCount managed = state.zone.managed_frames();
-    if (managed.raw() == 0) continue;
     const uint64_t min = Share(calculated, managed, managed_);
     const uint64_t high = min + 2 * (LowMark(min, managed) - min);
     buffers += managed.raw() - std::min(managed.raw(), high);
@@ -72,24 +104,51 @@ uint64_t PageAllocator::MinFreeFrames() const {
   return std::max(calculated, std::min(recommended, buffers / 20));
 }
 
-void PageAllocator::SetBootWatermarks(uint32_t cpus, AllocatorRules rules) {
-  const uint64_t min_free = MinFreeFrames();
+FrameCount PageAllocator::ManagedAbove(size_t zone) const {
   FrameCount above;
-  for (size_t i = kZones; i-- > 0;) {
-    const FrameCount managed = zones_[i].zone.managed_frames();
-    if (managed.raw() == 0) continue;
-    const uint64_t min = Share(min_free, managed, managed_);
-    SetWatermarks(zones_[i], FrameCount(min), FrameCount(LowMark(min, managed)), above, cpus, rules);
-    above += managed;
+  for (size_t i = zone + 1; i < zones_.size() && zones_[i].node == zones_[zone].node; ++i) {
+    above += zones_[i].zone.managed_frames();
   }
+  return above;
 }
 
-void PageAllocator::SetWatermarks(ZoneState& state, FrameCount min, FrameCount low, FrameCount above, uint32_t cpus,
-                                  AllocatorRules rules) {
+FrameCount PageAllocator::MinMark(const ZoneState& zone, uint64_t min_free) const {
+  return FrameCount(Share(min_free, zone.zone.managed_frames(), managed_));
+}
+
+void PageAllocator::SetMarks(ZoneState& state, FrameCount min, FrameCount low, FrameCount above) {
   state.reserve = FrameCount(above.raw() / kLowmemReserveRatio);
   state.min_mark = min + state.reserve;
   state.low_mark = low + state.reserve;
-  state.per_cpu.assign(cpus, PerCpuLists(&table_, &state.zone, state.zone.managed_frames(), low, cpus, rules));
+}
+
+uint32_t PageAllocator::CpusSharing(const ZoneState& zone) const {
+  const auto local = std::count(node_of_cpu_.begin(), node_of_cpu_.end(), zone.node);
+  return static_cast<uint32_t>(local == 0 ? static_cast<int64_t>(node_of_cpu_.size()) : local);
+}
+
+void PageAllocator::MakePerCpuLists(ZoneState& state, FrameCount low, AllocatorRules rules) {
+  const PerCpuLists lists(&table_, &state.zone, state.zone.managed_frames(), low, CpusSharing(state), rules);
+  state.per_cpu.assign(node_of_cpu_.size(), lists);
+}
+
+void PageAllocator::SetBootWatermarks(AllocatorRules rules) {
+  const uint64_t min_free = MinFreeFrames();
+  for (size_t i = 0; i < zones_.size(); ++i) {
+    const FrameCount min = MinMark(zones_[i], min_free);
+    const FrameCount low(LowMark(min.raw(), zones_[i].zone.managed_frames()));
+    SetMarks(zones_[i], min, low, ManagedAbove(i));
+    MakePerCpuLists(zones_[i], low, rules);
+  }
+}
+
+void PageAllocator::SetMinFreeKib(uint64_t kib) {
+  for (size_t i = 0; i < zones_.size(); ++i) {
+    const FrameCount min = MinMark(zones_[i], kib / (kFrameBytes / 1024));
+    const FrameCount low(LowMark(min.raw(), zones_[i].zone.managed_frames()));
+    SetMarks(zones_[i], min, low, ManagedAbove(i));
+    for (PerCpuLists& lists : zones_[i].per_cpu) lists.SetLowMark(low, CpusSharing(zones_[i]));
+  }
 }
 
 FrameNumber PageAllocator::GiveOut(FrameIndex block, Order order, Migratetype type) {
@@ -103,20 +162,21 @@ FrameNumber PageAllocator::GiveOut(FrameIndex block, Order order, Migratetype ty
 
 std::optional<FrameNumber> PageAllocator::AllocateFrom(ZoneState& zone, FrameCount mark, Order order, Migratetype type,
                                                        Zone::Fragmentation fragmentation, uint32_t cpu) {
-  if (zone.per_cpu.empty() || zone.zone.free_frames() < mark + order.frames()) return std::nullopt;
+  if (zone.zone.free_frames() < mark + order.frames()) return std::nullopt;
   const FrameIndex block = order <= PerCpuLists::kMaxListOrder ? zone.per_cpu[cpu].Remove(order, type, fragmentation)
                                                                : zone.zone.Remove(order, type, fragmentation);
   if (block == kNoFrameIndex) return std::nullopt;
   return GiveOut(block, order, type);
 }
 
-std::optional<FrameNumber> PageAllocator::Allocate(Order order, Migratetype type, uint32_t cpu) {
+std::optional<FrameNumber> PageAllocator::AllocateOnNode(uint32_t node, Order order, Migratetype type, uint32_t cpu) {
   if (table_.IsFull()) return std::nullopt;
-  // Down to the low watermark without mixing types if a Normal zone exists, then with, then down to the minimum.
-  const bool has_normal = !zones_[kNormal].per_cpu.empty();
-  for (int attempt = has_normal ? 0 : 1; attempt < 3; ++attempt) {
-    for (size_t i = kZones; i-- > 0;) {
-      ZoneState& zone = zones_[i];
+  // Down to the low watermark: the node's own zones without mixing types, then all with; then down to the minimum.
+  const Zonelist& list = zonelists_[node];
+  for (int attempt = list.avoids_mixing ? 0 : 1; attempt < 3; ++attempt) {
+    const size_t zones = attempt == 0 ? list.local : list.zones.size();
+    for (size_t i = 0; i < zones; ++i) {
+      ZoneState& zone = *list.zones[i];
       const std::optional<FrameNumber> block =
           AllocateFrom(zone, attempt < 2 ? zone.low_mark : zone.min_mark, order, type,
                        attempt == 0 ? Zone::Fragmentation::kAvoided : Zone::Fragmentation::kAllowed, cpu);
@@ -128,9 +188,10 @@ std::optional<FrameNumber> PageAllocator::Allocate(Order order, Migratetype type
 
 uint64_t PageAllocator::BulkAllocate(uint64_t count, Migratetype type, uint32_t cpu, std::vector<FrameNumber>* frames) {
   if (table_.IsFull()) return 0;
-  for (size_t i = kZones; i-- > 0;) {
-    ZoneState& zone = zones_[i];
-    if (zone.per_cpu.empty() || zone.zone.free_frames() < zone.low_mark + FrameCount(count)) continue;
+  const Zonelist& list = zonelists_[node_of_cpu_[cpu]];
+  for (size_t i = 0; i < list.local; ++i) {
+    ZoneState& zone = *list.zones[i];
+    if (zone.zone.free_frames() < zone.low_mark + FrameCount(count)) continue;
     uint64_t taken = 0;
     for (; taken < count; ++taken) {
       const FrameIndex block = zone.per_cpu[cpu].RemoveForBulk(type, Zone::Fragmentation::kAllowed);
@@ -186,7 +247,9 @@ void PageAllocator::DecayPerCpu() {
 }
 
 FrameCount PageAllocator::free_frames() const {
-  return zones_[0].zone.free_frames() + zones_[1].zone.free_frames() + zones_[2].zone.free_frames();
+  FrameCount frames;
+  for (const ZoneState& zone : zones_) frames += zone.zone.free_frames();
+  return frames;
 }
 
 FrameCount PageAllocator::per_cpu_frames() const {

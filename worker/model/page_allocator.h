@@ -14,25 +14,29 @@
 #include "worker/model/frame_table.h"
 #include "worker/model/memory_map.h"
 #include "worker/model/migratetype.h"
+#include "worker/model/numa_topology.h"
 #include "worker/model/per_cpu_lists.h"
 #include "worker/model/units.h"
 #include "worker/model/zone.h"
 
 namespace dmfrag::model {
 
-// The kernel's page allocator: zones DMA, DMA32 and Normal, each with buddy lists and per-CPU lists, behind watermarks.
+// The kernel's page allocator: zones DMA, DMA32 and Normal of each node, each with buddy lists and per-CPU lists,
+// behind watermarks.
 //
-// Source: mm/page_alloc.c get_page_from_freelist, rmqueue, __free_pages, alloc_pages_bulk, setup_per_zone_wmarks;
-// mm/khugepaged.c set_recommended_min_free_kbytes (domain 5). Simplifications: one node; nothing is reclaimed or
-// compacted, so an allocation that finds no page fails; unless it starts from a snapshot, frames 0 to 255 are never
-// given out and everything else is free; each allocation may use every zone. Processors are numbers from 0 on, and must
-// be below the number given at the start. Thread-compatible. Allocation and free take constant time, batches and claims
-// aside, and no memory of the host but for the first touch of a section of 128 MiB. At most 16 TiB can be touched;
-// beyond that allocations fail.
+// Source: mm/page_alloc.c get_page_from_freelist, alloc_flags_nofragment, rmqueue, __free_pages, alloc_pages_bulk,
+// build_zonelists, setup_per_zone_wmarks; mm/khugepaged.c set_recommended_min_free_kbytes (domain 5). Simplifications:
+// nothing is reclaimed or compacted, so an allocation that finds no page fails; unless it starts from a snapshot,
+// frames 0 to 255 are never given out and everything else is free; each allocation may use every zone. Processors are
+// numbers from 0 on, and must be below the number given at the start; calls that name none are made on the current one.
+// Thread-compatible. Allocation takes constant time, batches, claims and zones that are low aside, and a free takes
+// time with the number of nodes; neither takes memory of the host but for the first touch of a section of 128 MiB. At
+// most 16 TiB can be touched; beyond that allocations fail.
 class PageAllocator {
  public:
-  // For a machine of `cpus` processors. REQUIRES: cpus >= 1.
+  // For a machine of `cpus` processors and one node. REQUIRES: cpus >= 1.
   PageAllocator(const MemoryMap& memory, uint32_t cpus, AllocatorRules rules);
+  PageAllocator(const MemoryMap& memory, const NumaTopology& topology, AllocatorRules rules);
 
   // As it was when `snapshot` was taken. Frames that are neither free nor on a per-CPU list are in use, and may be
   // freed with any order. Errors: kInvalidArgument if zones, blocks or processors contradict each other; the text names
@@ -43,14 +47,26 @@ class PageAllocator {
   PageAllocator(const PageAllocator&) = delete;
   PageAllocator& operator=(const PageAllocator&) = delete;
 
-  // First frame of a block, for processor `cpu`; nullopt: no memory. REQUIRES: order <= kMaxOrder.
-  std::optional<FrameNumber> Allocate(Order order, Migratetype type, uint32_t cpu = 0);
+  // The processor that calls which name none are made on (smp_processor_id); 0 at first.
+  void RunOn(uint32_t cpu) { current_cpu_ = cpu; }
+  uint32_t NodeOfCpu(uint32_t cpu) const { return node_of_cpu_[cpu]; }
 
-  // Adds up to `count` single frames to `frames`, from one zone, and says how many; fewer if the zone runs low.
+  // First frame of a block, for processor `cpu`, of its node if there is one; nullopt: no memory.
+  // REQUIRES: order <= kMaxOrder.
+  std::optional<FrameNumber> Allocate(Order order, Migratetype type, uint32_t cpu) {
+    return AllocateOnNode(node_of_cpu_[cpu], order, type, cpu);
+  }
+  std::optional<FrameNumber> Allocate(Order order, Migratetype type) { return Allocate(order, type, current_cpu_); }
+  // The same, of a given node if there is one (alloc_pages_node).
+  std::optional<FrameNumber> AllocateOnNode(uint32_t node, Order order, Migratetype type, uint32_t cpu);
+
+  // Adds up to `count` single frames to `frames`, from one zone of the processor's node, and says how many; fewer if
+  // the zone runs low.
   uint64_t BulkAllocate(uint64_t count, Migratetype type, uint32_t cpu, std::vector<FrameNumber>* frames);
 
   // REQUIRES: the block was given out with this order, and is not free.
-  void Free(FrameNumber block, Order order, uint32_t cpu = 0);
+  void Free(FrameNumber block, Order order, uint32_t cpu);
+  void Free(FrameNumber block, Order order) { Free(block, order, current_cpu_); }
 
   // split_page: a block given out with `order` becomes blocks of order `pieces`, freed one by one.
   // REQUIRES: pieces <= order.
@@ -63,6 +79,9 @@ class PageAllocator {
 
   // A second of the kernel's time has passed: per-CPU lists let go of what they no longer need (vmstat_update).
   void DecayPerCpu();
+
+  // A write to /proc/sys/vm/min_free_kbytes: sets all watermarks, and with them the fixed limits of per-CPU lists.
+  void SetMinFreeKib(uint64_t kib);
 
   // The state to compare with a kernel's, or to start another allocator from. Linear in free blocks and touched memory.
   AllocatorSnapshot Snapshot() const;
@@ -108,37 +127,64 @@ class PageAllocator {
  private:
   struct ZoneState {
     Zone zone;
-    std::vector<PerCpuLists> per_cpu;  // by processor; empty: the zone has no memory
-    FrameRange bounds;                 // if it was started from a snapshot
-    FrameCount min_mark;               // WMARK_MIN with lowmem_reserve of the highest zone
-    FrameCount low_mark;
-    FrameCount reserve;  // lowmem_reserve, which both include
+    uint32_t node = 0;
+    FrameRange bounds;
+    std::vector<PerCpuLists> per_cpu = {};  // by processor
+    FrameCount min_mark = {};               // WMARK_MIN with lowmem_reserve of the node's highest zone
+    FrameCount low_mark = {};
+    FrameCount reserve = {};  // lowmem_reserve, which both include
   };
-  static constexpr size_t kZones = 3;  // DMA, DMA32, Normal
+  // Where a node's allocations look for memory.
+  struct Zonelist {
+    std::vector<ZoneState*> zones;  // its own from high to low, then other nodes', nearest first
+    size_t local = 0;               // how many are its own
+    bool avoids_mixing = false;     // ALLOC_NOFRAGMENT at first, as long as zones are local
+  };
+  static constexpr size_t kZoneKinds = 3;  // DMA, DMA32, Normal
+  static constexpr size_t kDma32 = 1;
   static constexpr size_t kNormal = 2;
 
-  // With zones that hold nothing yet.
-  PageAllocator(FrameNumber end, AllocatorRules rules);
+  // With no zones yet.
+  PageAllocator(FrameNumber end, const NumaTopology& topology);
 
-  // First frame of each zone, and one past the last.
-  static constexpr std::array<FrameNumber, kZones + 1> kZoneBounds = {
+  // First frame of each kind of zone, and one past the last.
+  static constexpr std::array<FrameNumber, kZoneKinds + 1> kZoneBounds = {
       FrameNumber(0), FrameNumber(4096), FrameNumber(1 << 20), FrameNumber(MemoryMap::kMaxAddressBytes / kFrameBytes)};
 
-  static size_t ZoneOf(FrameNumber frame) { return frame < kZoneBounds[1] ? 0 : frame < kZoneBounds[2] ? 1 : kNormal; }
-  void Restore(const AllocatorSnapshot& snapshot, uint32_t cpus, AllocatorRules rules);
+  static size_t KindOf(FrameNumber frame) { return frame < kZoneBounds[1] ? 0 : frame < kZoneBounds[2] ? 1 : kNormal; }
+  // Index of the zone that holds a frame.
+  size_t ZoneOf(FrameNumber frame) const {
+    size_t zone = zones_.size() - 1;
+    while (frame < first_frames_[zone]) --zone;
+    return zone;
+  }
+  void AddZone(uint32_t node, FrameRange bounds, AllocatorRules rules);
+  // Once all zones are there.
+  void BuildZonelists(const NumaTopology& topology);
+  void Restore(const AllocatorSnapshot& snapshot, AllocatorRules rules);
   uint64_t MinFreeFrames() const;
-  // Sets what follows from a zone's share of min_free_kbytes, `above` being what the zones above it manage.
-  void SetWatermarks(ZoneState& zone, FrameCount min, FrameCount low, FrameCount above, uint32_t cpus,
-                     AllocatorRules rules);
-  void SetBootWatermarks(uint32_t cpus, AllocatorRules rules);
+  // What lies in the zones above this one of the same node.
+  FrameCount ManagedAbove(size_t zone) const;
+  // A zone's share of min_free_kbytes, given in frames.
+  FrameCount MinMark(const ZoneState& zone, uint64_t min_free) const;
+  // Sets marks, without lowmem_reserve, and the reserve that goes on top, `above` being what ManagedAbove says.
+  static void SetMarks(ZoneState& zone, FrameCount min, FrameCount low, FrameCount above);
+  void MakePerCpuLists(ZoneState& zone, FrameCount low, AllocatorRules rules);
+  void SetBootWatermarks(AllocatorRules rules);
+  // Processors that share a zone's memory (zone_highsize).
+  uint32_t CpusSharing(const ZoneState& zone) const;
   std::optional<FrameNumber> AllocateFrom(ZoneState& zone, FrameCount mark, Order order, Migratetype type,
                                           Zone::Fragmentation fragmentation, uint32_t cpu);
   FrameNumber GiveOut(FrameIndex block, Order order, Migratetype type);
 
   FrameTable table_;
   FrameNumber end_;
-  bool from_snapshot_ = false;  // then records of frames in use at the start say nothing
-  std::array<ZoneState, kZones> zones_;
+  bool from_snapshot_ = false;    // then records of frames in use at the start say nothing
+  std::vector<ZoneState> zones_;  // with memory, ascending; never resized once there are per-CPU lists
+  std::vector<FrameNumber> first_frames_;
+  std::vector<Zonelist> zonelists_;  // by node
+  std::vector<uint32_t> node_of_cpu_;
+  uint32_t current_cpu_ = 0;
   FrameCount managed_;
   FrameCount allocated_;
 };

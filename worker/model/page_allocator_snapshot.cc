@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "third_party/abseil_extras/status_macros.h"
 #include "worker/model/page_allocator.h"
 
 namespace dmfrag::model {
@@ -80,27 +81,44 @@ absl::StatusOr<std::unique_ptr<PageAllocator>> PageAllocator::FromSnapshot(const
     return absl::InvalidArgumentError("a snapshot needs at least one zone and one processor's lists");
   }
   FrameNumber end;
+  uint32_t node = 0;
+  std::vector<FrameNumber> nodes = {FrameNumber(0)};
   for (const ZoneSnapshot& zone : snapshot.zones) {
     if (zone.bounds.empty() || zone.bounds.first < end || zone.bounds.end > kMaxEnd ||
-        zone.bounds.end > kZoneBounds[ZoneOf(zone.bounds.first) + 1]) {
+        zone.bounds.end > kZoneBounds[KindOf(zone.bounds.first) + 1]) {
       return absl::InvalidArgumentError(absl::StrCat("zone at frame ", zone.bounds.first.raw(),
                                                      ": empty, out of order, beyond 16 TiB, or of no zone's bounds"));
     }
+    if (zone.node != node && zone.node != node + 1) {
+      return absl::InvalidArgumentError(absl::StrCat("zone at frame ", zone.bounds.first.raw(), ": of node ", zone.node,
+                                                     " after one of node ", node,
+                                                     "; nodes must ascend with addresses"));
+    }
+    if (zone.node != node) nodes.push_back(zone.bounds.first);
+    node = zone.node;
     end = zone.bounds.end;
   }
-  const auto cpus = static_cast<uint32_t>(snapshot.zones.front().per_cpu.size());
+  const size_t cpus = snapshot.zones.front().per_cpu.size();
+  std::vector<uint32_t> node_of_cpu = snapshot.node_of_cpu;
+  if (node_of_cpu.empty()) node_of_cpu.resize(cpus);
+  if (node_of_cpu.size() != cpus) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("nodes of ", node_of_cpu.size(), " processors, but per-CPU lists of ", cpus));
+  }
+  ASSIGN_OR_RETURN(const NumaTopology topology, NumaTopology::Create(std::move(nodes), std::move(node_of_cpu)));
   FrameSet taken(end);
   for (const ZoneSnapshot& zone : snapshot.zones) {
     if (absl::Status status = CheckZone(zone, cpus, &taken); !status.ok()) return status;
   }
-  auto allocator = std::unique_ptr<PageAllocator>(new PageAllocator(end, rules));
-  allocator->Restore(snapshot, cpus, rules);
+  auto allocator = std::unique_ptr<PageAllocator>(new PageAllocator(end, topology));
+  allocator->Restore(snapshot, rules);
+  allocator->BuildZonelists(topology);
   return allocator;
 }
 
-void PageAllocator::Restore(const AllocatorSnapshot& snapshot, uint32_t cpus, AllocatorRules rules) {
+void PageAllocator::Restore(const AllocatorSnapshot& snapshot, AllocatorRules rules) {
   from_snapshot_ = true;
-  FrameCount above;
+  for (const ZoneSnapshot& zone : snapshot.zones) AddZone(zone.node, zone.bounds, rules);
   for (size_t i = snapshot.zones.size(); i-- > 0;) {
     const ZoneSnapshot& zone = snapshot.zones[i];
     for (FrameNumber frame = zone.bounds.first; frame < zone.bounds.end;) {
@@ -112,12 +130,11 @@ void PageAllocator::Restore(const AllocatorSnapshot& snapshot, uint32_t cpus, Al
         table_.block_type(table_.Touch(run.first + FrameCount(block * kFramesPer2M.raw()))) = run.type;
       }
     }
-    ZoneState& state = zones_[ZoneOf(zone.bounds.first)];
-    state.bounds = zone.bounds;
+    ZoneState& state = zones_[i];
     state.zone.Restore(zone.managed, zone.free);
-    SetWatermarks(state, zone.min_mark, zone.low_mark, above, cpus, rules);
-    for (uint32_t cpu = 0; cpu < cpus; ++cpu) state.per_cpu[cpu].Restore(zone.per_cpu[cpu]);
-    above += zone.managed;
+    SetMarks(state, zone.min_mark, zone.low_mark, ManagedAbove(i));
+    MakePerCpuLists(state, zone.low_mark, rules);
+    for (size_t cpu = 0; cpu < zone.per_cpu.size(); ++cpu) state.per_cpu[cpu].Restore(zone.per_cpu[cpu]);
     managed_ += zone.managed;
   }
   allocated_ = managed_ - free_frames() - per_cpu_frames();
@@ -125,11 +142,11 @@ void PageAllocator::Restore(const AllocatorSnapshot& snapshot, uint32_t cpus, Al
 
 AllocatorSnapshot PageAllocator::Snapshot() const {
   AllocatorSnapshot snapshot;
-  for (size_t i = 0; i < kZones; ++i) {
-    const ZoneState& state = zones_[i];
-    if (state.per_cpu.empty()) continue;
+  snapshot.node_of_cpu = node_of_cpu_;
+  for (const ZoneState& state : zones_) {
     ZoneSnapshot& zone = snapshot.zones.emplace_back();
-    zone.bounds = state.bounds.empty() ? FrameRange{kZoneBounds[i], std::min(end_, kZoneBounds[i + 1])} : state.bounds;
+    zone.node = state.node;
+    zone.bounds = state.bounds;
     zone.managed = state.zone.managed_frames();
     zone.min_mark = state.min_mark - state.reserve;
     zone.low_mark = state.low_mark - state.reserve;

@@ -60,6 +60,36 @@ TEST(PageAllocatorTest, BlocksAreAlignedToTheirOrder) {
   }
 }
 
+TEST(PageAllocatorTest, MinFreeKibSaysHowMuchIsKeptBack) {
+  const auto left = [](std::optional<uint64_t> kib) {
+    PageAllocator allocator(Pc(kGib), 1, AllocatorRules::Of(KernelRelease::k6_1));
+    if (kib.has_value()) allocator.SetMinFreeKib(*kib);
+    while (allocator.Allocate(Order(0), Migratetype::kMovable)) {
+    }
+    return allocator.free_frames().in_kib();
+  };
+  // DMA keeps 258,000 frames / 256 for DMA32 on top. Per zone a refill may go a batch below the mark.
+  constexpr uint64_t kReserveKib = 258048 / 256 * 4;
+  constexpr uint64_t kBatchesKib = 2 * 63 * 4;
+  for (const uint64_t kib : {2000, 20000}) {
+    EXPECT_LE(left(kib), kib + kReserveKib + 4);
+    EXPECT_GE(left(kib) + kBatchesKib, kib + kReserveKib);
+  }
+  EXPECT_GT(left(std::nullopt), 40000);  // khugepaged's
+}
+
+TEST(PageAllocatorTest, MinFreeKibSetsMarksAsBootDoes) {
+  PageAllocator allocator(Pc(kGib), 2, {});
+  const AllocatorSnapshot before = allocator.Snapshot();
+  allocator.SetMinFreeKib(2000);
+  const AllocatorSnapshot after = allocator.Snapshot();
+  for (size_t zone = 0; zone < before.zones.size(); ++zone) {
+    EXPECT_LT(after.zones[zone].min_mark, before.zones[zone].min_mark);
+    EXPECT_LT(after.zones[zone].low_mark, before.zones[zone].low_mark);
+  }
+  EXPECT_NEAR(static_cast<double>((after.zones[0].min_mark + after.zones[1].min_mark).raw()), 500, 2);
+}
+
 TEST(PageAllocatorTest, PrefersTheHighestZone) {
   PageAllocator allocator(Pc(5 * kGib), kCpus, {});
   EXPECT_GE(*allocator.Allocate(Order(0), Migratetype::kUnmovable), FrameNumber(1 << 20));

@@ -15,6 +15,8 @@ uint64_t BatchOf(FrameCount managed) {
   return std::bit_floor(quarter + quarter / 2) - 1;
 }
 
+uint64_t HighMin(FrameCount low, uint32_t cpus, uint64_t batch) { return std::max(low.raw() / cpus, 4 * batch); }
+
 constexpr unsigned kBatchScaleMax = 5;                  // CONFIG_PCP_BATCH_SCALE_MAX
 constexpr uint64_t kMinPercpuPagelistHighFraction = 8;  // MIN_PERCPU_PAGELIST_HIGH_FRACTION
 
@@ -27,9 +29,15 @@ PerCpuLists::PerCpuLists(FrameTable* table, Zone* zone, FrameCount managed, Fram
       high_follows_load_(rules.pcp_high_follows_load),
       lists_follow_blocks_(rules.lists_follow_blocks),
       batch_(std::max<uint64_t>(1, BatchOf(managed))),
-      high_min_(std::max(low.raw() / cpus, 4 * batch_)),
+      high_min_(HighMin(low, cpus, batch_)),
       high_max_(std::max(managed.raw() / kMinPercpuPagelistHighFraction / cpus, 4 * batch_)),
       high_(high_min_) {}
+
+void PerCpuLists::SetLowMark(FrameCount low, uint32_t cpus) {
+  const bool fixed = !high_follows_load_;
+  high_min_ = HighMin(low, cpus, batch_);
+  high_ = fixed ? high_min_ : std::max(high_, high_min_);
+}
 
 FrameIndex PerCpuLists::TakeFirst(Order order, Migratetype type, Zone::Fragmentation fragmentation) {
   FrameList& list = lists_[ListIndex(order, type)];

@@ -49,6 +49,9 @@ class PerCpuLists {
   // lies above it (decay_pcp_high, from 6.7 on).
   void Decay();
 
+  // The zone's low watermark, of which each of `cpus` processors has a share, is now another (zone_pcp_update).
+  void SetLowMark(FrameCount low, uint32_t cpus);
+
   // Instead of starting empty. REQUIRES: the blocks' sections are touched.
   void Restore(const PerCpuSnapshot& snapshot);
   PerCpuSnapshot Snapshot() const;

@@ -53,7 +53,7 @@ absl::StatusOr<FreeRunningResult> RunFreely(const workload::ReplayInput& input, 
     FreeRunningStep& done = result.steps.emplace_back();
     done.index = step.index;
     done.action = step.action;
-    if (expander.Apply(step.action)) {
+    if (machine->SetMinFree(step.action) || machine->SetMemoryPolicy(step.action) || expander.Apply(step.action)) {
       done.source = StepSource::kExpanded;
     } else if (users.Apply(step)) {
       done.source = StepSource::kRecorded;

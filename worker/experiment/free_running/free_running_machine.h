@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -43,6 +44,13 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
   // The recorder flushes the kernel's statistics after a step that dumps nothing, and with that decays per-CPU lists.
   void FlushStatistics() { allocator_->DecayPerCpu(); }
 
+  // "write /proc/sys/vm/min_free_kbytes KIB". False: it is not that; nothing was done.
+  bool SetMinFree(std::string_view action);
+
+  // set_mempolicy of the process that makes the requests: "mpol bind NODE", "mpol pref NODE", "mpol inter", "mpol
+  // default". False: it is none of those, or there is no such node; nothing was done.
+  bool SetMemoryPolicy(std::string_view action);
+
   // Where a block is now.
   model::FrameNumber FrameOf(PageId page) const { return pages_[page].first; }
   model::Order OrderOf(PageId page) const { return pages_[page].order; }
@@ -55,7 +63,7 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
   const model::DirectMap& direct_map() const { return predictor_->direct_map(); }
   const model::PageAllocator& allocator() const { return *allocator_; }
   // Frames that compaction has moved so far.
-  uint64_t moved_frames() const { return compaction_->moved_frames(); }
+  uint64_t moved_frames() const;
 
  private:
   static constexpr PageId kNobody = ~PageId{0};
@@ -71,6 +79,11 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
    private:
     FreeRunningMachine* machine_;
   };
+  struct Node {
+    model::FrameRange highest_zone;
+    std::unique_ptr<Compaction> compaction;
+    uint32_t deferred = 0;
+  };
   struct Page {
     model::FrameNumber first;
     model::Order order;
@@ -81,21 +94,24 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
 
   bool IsMovable(model::FrameNumber frame) const override;
   void Moved(model::FrameNumber from, model::FrameNumber to) override;
-  // Before memory that cannot move is asked for: what kcompactd would have done by then.
-  void PrepareWholeBlock(uint32_t cpu);
+  // The node that the process's policy asks for.
+  uint32_t NextNode(uint32_t cpu);
+  // Before memory that cannot move is asked for: what the node's kcompactd would have done by then.
+  void PrepareWholeBlock(uint32_t node, uint32_t cpu);
   void ChangePage(PageId page, workload::CpaCall::Op op, uint32_t cpu);
 
   Tables tables_;
   std::unique_ptr<Predictor> predictor_;
   std::unique_ptr<model::PageAllocator> allocator_;
-  std::unique_ptr<Compaction> compaction_;
-  model::FrameRange highest_zone_;
+  std::vector<Node> nodes_;
   std::vector<Page> pages_;
   std::vector<PageId> unused_ids_;
   std::vector<PageId> movable_;   // by frame: the movable page it is, or kNobody
   workload::ReplayStep request_;  // of one call, kept for its memory
   uint32_t cpu_ = 0;              // that makes the request
-  uint32_t deferred_ = 0;
+  bool interleaved_ = false;
+  uint32_t last_node_ = 0;              // if interleaved: where the last request went (il_prev)
+  std::optional<uint32_t> bound_node_;  // of the memory policy
 };
 
 }  // namespace dmfrag::experiment

@@ -40,8 +40,9 @@ constexpr std::array<uint64_t, 3> kHigherUnmovablePerCpu = {30, 6, 4};
 constexpr uint64_t kBlocksOfHigherFixedHigh = 2;
 constexpr uint64_t kBlocksOfHigherFollowingLoad = 5;
 // Guess, chosen for the whole table of captures: with several processors, small free unmovable blocks lie in
-// this many pageblocks for each.
-constexpr uint64_t kBlocksWithRemaindersPerCpu = 5;
+// this many pageblocks for each of a node's.
+constexpr uint64_t kBlocksWithRemaindersFixedHigh = 3;
+constexpr uint64_t kBlocksWithRemaindersFollowingLoad = 5;
 // Guess: boots of other machines differ from those by up to a fifth.
 constexpr uint64_t kPerCpuSpreadPercent = 20;
 // Guess: the highest blocks of 4 MiB were in use early (the initial ramdisk, per-CPU areas), so free ones end below.
@@ -57,16 +58,17 @@ constexpr std::array<std::pair<std::string_view, FrameNumber>, 3> kZoneEnds = {
      {"DMA32", FrameNumber(uint64_t{1} << 20)},
      {"Normal", FrameNumber(uint64_t{1} << 35)}}};
 
-// Counts of a zone, all nodes together.
+// Counts of a zone of one node, or of all nodes together.
 struct JoinedCounts {
   std::array<std::array<uint64_t, kOrders>, kMigratetypes> free{};
   std::array<uint64_t, kMigratetypes> pageblocks{};
 };
 
-JoinedCounts Join(const std::vector<workload::ZoneTypeCounts>& zones, std::string_view name) {
+JoinedCounts Join(const std::vector<workload::ZoneTypeCounts>& zones, std::string_view name,
+                  std::optional<uint32_t> node) {
   JoinedCounts joined;
   for (const workload::ZoneTypeCounts& zone : zones) {
-    if (zone.zone != name) continue;
+    if (zone.zone != name || zone.node != node.value_or(zone.node)) continue;
     for (size_t type = 0; type < kMigratetypes; ++type) {
       joined.pageblocks[type] += zone.pageblocks[type];
       for (size_t order = 0; order < kOrders; ++order) joined.free[type][order] += zone.free[type][order];
@@ -91,9 +93,10 @@ std::set<uint64_t> SplitBlocks(const model::DirectMap& map) {
 // Draws the state of one zone. Blocks are numbers of pageblocks.
 class ZoneSampler {
  public:
-  ZoneSampler(const model::MemoryMap& memory, FrameRange bounds, const std::set<uint64_t>& split, uint32_t cpus,
-              Random* random)
-      : cpus_(cpus), bounds_(bounds), random_(random), taken_(bounds.count().raw(), true) {
+  // `remainder_blocks`: over how many pageblocks small free unmovable blocks are spread; 0: as few as will do.
+  ZoneSampler(const model::MemoryMap& memory, FrameRange bounds, const std::set<uint64_t>& split,
+              uint64_t remainder_blocks, Random* random)
+      : remainder_blocks_(remainder_blocks), bounds_(bounds), random_(random), taken_(bounds.count().raw(), true) {
     for (const FrameRange& range : memory.ranges())
       AddMemory({std::max(range.first, bounds.first), std::min(range.end, bounds.end)});
     for (uint64_t block : blocks_) {
@@ -275,9 +278,8 @@ class ZoneSampler {
   }
 
   // Blocks that are free next to each other would have been joined, so every second place is left out.
-  // With several processors they are spread over more blocks.
   std::optional<FrameNumber> TakeBelowFrontier(Order order) {
-    const uint64_t skipped = cpus_ == 1 ? 0 : random_->Below(cpus_ * kBlocksWithRemaindersPerCpu);
+    const uint64_t skipped = remainder_blocks_ == 0 ? 0 : random_->Below(remainder_blocks_);
     for (auto block = run_.rbegin() + static_cast<int64_t>(std::min<uint64_t>(skipped, run_.size()));
          block != run_.rend(); ++block) {
       if (*block > *frontier_) continue;
@@ -317,7 +319,7 @@ class ZoneSampler {
     return std::nullopt;
   }
 
-  uint32_t cpus_;
+  uint64_t remainder_blocks_;
   FrameRange bounds_;
   Random* random_;
   std::vector<bool> taken_;
@@ -330,15 +332,26 @@ class ZoneSampler {
   std::array<std::array<std::vector<FrameNumber>, kMigratetypes>, kOrders> lists_;
 };
 
+uint64_t RemainderBlocks(const StartCounts& counts, uint32_t node) {
+  const std::vector<uint32_t>& node_of_cpu = counts.topology.node_of_cpu();
+  const auto cpus = static_cast<uint64_t>(std::count(node_of_cpu.begin(), node_of_cpu.end(), node));
+  if (cpus <= 1) return 0;
+  return cpus *
+         (counts.rules.pcp_high_follows_load ? kBlocksWithRemaindersFollowingLoad : kBlocksWithRemaindersFixedHigh);
+}
+
 uint64_t Spread(uint64_t frames, Random* random) {
   const uint64_t spread = frames * kPerCpuSpreadPercent / 100;
   return frames - spread + random->Below(2 * spread + 1);
 }
 
-// Of the highest zone, where all that was asked for last came from.
-void SamplePerCpu(const model::AllocatorRules& rules, ZoneSampler* sampler, Random* random, ZoneSnapshot* zone) {
+// Of a node's highest zone, where all that its processors asked for last came from.
+void SamplePerCpu(const model::AllocatorRules& rules, const model::NumaTopology& topology, ZoneSampler* sampler,
+                  Random* random, ZoneSnapshot* zone) {
   const bool follows = rules.pcp_high_follows_load;
-  for (model::PerCpuSnapshot& lists : zone->per_cpu) {
+  for (size_t cpu = 0; cpu < zone->per_cpu.size(); ++cpu) {
+    if (topology.node_of_cpu()[cpu] != zone->node) continue;
+    model::PerCpuSnapshot& lists = zone->per_cpu[cpu];
     for (BlockList list :
          {sampler->UnmovablePerCpu(Spread(follows ? kUnmovablePerCpuFollowingLoad : kUnmovablePerCpuFixedHigh, random)),
           sampler->PerCpu(Migratetype::kMovable, Spread(kMovablePerCpu, random)),
@@ -385,14 +398,18 @@ absl::StatusOr<model::AllocatorSnapshot> SampleStart(const StartCounts& counts, 
                                                    " KiB of memory; the capture's counts contradict its memory map"));
   }
   // Bounds, watermarks and per-CPU limits follow from the memory map alone.
-  model::AllocatorSnapshot state = model::PageAllocator(counts.memory, counts.cpus, counts.rules).Snapshot();
+  model::AllocatorSnapshot state = model::PageAllocator(counts.memory, counts.topology, counts.rules).Snapshot();
+  const bool one_node = counts.topology.nodes() == 1;
   const std::set<uint64_t> split = SplitBlocks(map);
   for (size_t i = 0; i < state.zones.size(); ++i) {
     ZoneSnapshot& zone = state.zones[i];
-    ZoneSampler sampler(counts.memory, zone.bounds, split, counts.cpus, &random);
-    sampler.Sample(Join(counts.zones, ZoneName(zone.bounds.first)));
+    ZoneSampler sampler(counts.memory, zone.bounds, split, RemainderBlocks(counts, zone.node), &random);
+    sampler.Sample(
+        Join(counts.zones, ZoneName(zone.bounds.first), one_node ? std::nullopt : std::optional<uint32_t>(zone.node)));
     for (model::PerCpuSnapshot& lists : zone.per_cpu) lists.lists.clear();
-    if (i + 1 == state.zones.size()) SamplePerCpu(counts.rules, &sampler, &random, &zone);
+    if (i + 1 == state.zones.size() || state.zones[i + 1].node != zone.node) {
+      SamplePerCpu(counts.rules, counts.topology, &sampler, &random, &zone);
+    }
     zone.free = sampler.FreeLists();
     zone.block_types = sampler.BlockTypes();
     // What the kernel reserved is a share of each zone, as far as that leaves room for what is free.

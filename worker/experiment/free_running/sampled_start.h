@@ -9,6 +9,7 @@
 #include "worker/model/allocator_snapshot.h"
 #include "worker/model/direct_map.h"
 #include "worker/model/memory_map.h"
+#include "worker/model/numa_topology.h"
 #include "worker/model/units.h"
 #include "worker/workload/page_type_info.h"
 #include "worker/workload/random.h"
@@ -19,16 +20,16 @@ namespace dmfrag::experiment {
 struct StartCounts {
   model::MemoryMap memory;
   model::FrameCount mem_total;                  // MemTotal: frames that all zones manage
-  std::vector<workload::ZoneTypeCounts> zones;  // zones of the same name on several nodes are joined
-  uint32_t cpus = 1;
+  std::vector<workload::ZoneTypeCounts> zones;  // with a topology of one node, zones of the same name are joined
+  model::NumaTopology topology;
   model::AllocatorRules rules;
 };
 
 // One state of the allocator that agrees with the counts: free blocks by zone, order and type, pageblocks by type. What
 // the counts leave open is drawn, or set as kernels that did dump their lists had it (see the constants in the source):
 // 2M blocks that `map` has split are unmovable ones; the other unmovable blocks are one run below the free memory,
-// whose last blocks hold what unmovable memory is free; per-CPU lists hold the frames below those. Nodes are not told
-// apart. The same `random` gives the same state.
+// whose last blocks hold what unmovable memory is free; per-CPU lists of each node's own processors hold the
+// frames below those. The same `random` gives the same state.
 //
 // A count that has no place (more free blocks than memory of that type) is cut: the sum stays below the counts then.
 // Errors: kInvalidArgument if there are no counts, or MemTotal is zero or more than the memory map has.

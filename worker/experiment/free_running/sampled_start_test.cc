@@ -7,6 +7,7 @@
 #include "third_party/abseil_extras/status_matchers.h"
 #include "worker/model/entry_flags.h"
 #include "worker/model/kernel_release.h"
+#include "worker/model/numa_topology.h"
 #include "worker/model/page_allocator.h"
 
 namespace dmfrag::experiment {
@@ -34,7 +35,7 @@ StartCounts Counts(KernelRelease release = KernelRelease::k6_1) {
   return {.memory = *model::MemoryMap::Pc(uint64_t{1} << 30),
           .mem_total = FrameCount(981700 / 4),
           .zones = {dma, dma32},
-          .cpus = 1,
+          .topology = model::NumaTopology::OneNode(1),
           .rules = model::AllocatorRules::Of(release)};
 }
 
@@ -117,6 +118,33 @@ TEST(SampledStartTest, IsAFunctionOfTheSeed) {
   const StartCounts counts = Counts();
   EXPECT_EQ(Sample(counts, 3).zones[1].free, Sample(counts, 3).zones[1].free);
   EXPECT_NE(Sample(counts, 3).zones[1].free, Sample(counts, 4).zones[1].free);
+}
+
+// Two nodes of 512 MiB: the counts of each are found in its own half, and per-CPU lists hold its own frames.
+TEST(SampledStartTest, KeepsNodesApart) {
+  StartCounts counts = Counts();
+  counts.topology = *model::NumaTopology::Even(counts.memory, 2, 2);
+  workload::ZoneTypeCounts other{.node = 1, .zone = "DMA32"};
+  other.free[0] = {0, 1, 0, 0, 0, 1, 1, 1, 1, 0, 0};
+  other.free[1] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 60};
+  other.pageblocks = {40, 216, 0};
+  counts.zones[1].free[1][10] = 50;
+  counts.zones[1].pageblocks = {60, 182, 6};
+  counts.zones.push_back(other);
+  const model::AllocatorSnapshot state = Sample(counts, 1);
+  ASSERT_EQ(state.zones.size(), 3);
+  EXPECT_EQ(Blocks(state.zones[1], 10, Migratetype::kMovable), 50);
+  EXPECT_EQ(Blocks(state.zones[2], 10, Migratetype::kMovable), 60);
+  for (uint32_t node = 0; node < 2; ++node) {
+    const model::ZoneSnapshot& zone = state.zones[1 + node];
+    EXPECT_EQ(zone.node, node);
+    ASSERT_EQ(zone.per_cpu.size(), 2);
+    EXPECT_FALSE(zone.per_cpu[node].lists.empty());
+    EXPECT_TRUE(zone.per_cpu[1 - node].lists.empty());
+  }
+  const auto allocator = model::PageAllocator::FromSnapshot(state, counts.rules);
+  ASSERT_OK(allocator);
+  EXPECT_OK((*allocator)->CheckInvariants());
 }
 
 TEST(SampledStartTest, JoinsTheNodesOfAZone) {
