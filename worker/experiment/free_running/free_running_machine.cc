@@ -30,8 +30,8 @@ absl::StatusOr<std::unique_ptr<FreeRunningMachine>> FreeRunningMachine::Create(c
                                machine->predictor_->direct_map(), random));
   ASSIGN_OR_RETURN(machine->allocator_, model::PageAllocator::FromSnapshot(state, rules));
   machine->highest_zone_ = state.zones.back().bounds;
-  MovableFrames* frames = machine.get();  // a private base
-  machine->compaction_ = std::make_unique<Compaction>(machine->allocator_.get(), machine->highest_zone_, frames);
+  model::MovableFrames* frames = machine.get();  // a private base
+  machine->compaction_ = std::make_unique<model::Compaction>(machine->allocator_.get(), machine->highest_zone_, frames);
   machine->movable_.assign(machine->highest_zone_.end.raw(), kNobody);
   machine->request_.calls.resize(1);
   return machine;
