@@ -39,8 +39,9 @@ uint64_t Share(uint64_t of, FrameCount part, FrameCount whole) {
 PageAllocator::PageAllocator(FrameNumber end, AllocatorRules rules)
     : table_(end),
       end_(end),
-      zones_{ZoneState{Zone(&table_, rules), {}, {}, {}, {}, {}}, ZoneState{Zone(&table_, rules), {}, {}, {}, {}, {}},
-             ZoneState{Zone(&table_, rules), {}, {}, {}, {}, {}}} {}
+      zones_{ZoneState{Zone(&table_, rules), {}, {}, {}, {}, {}, {}},
+             ZoneState{Zone(&table_, rules), {}, {}, {}, {}, {}, {}},
+             ZoneState{Zone(&table_, rules), {}, {}, {}, {}, {}, {}}} {}
 
 PageAllocator::PageAllocator(const MemoryMap& memory, uint32_t cpus, AllocatorRules rules)
     : PageAllocator(memory.end(), rules) {
@@ -89,6 +90,7 @@ void PageAllocator::SetWatermarks(ZoneState& state, FrameCount min, FrameCount l
   state.reserve = FrameCount(above.raw() / kLowmemReserveRatio);
   state.min_mark = min + state.reserve;
   state.low_mark = low + state.reserve;
+  state.high_mark = state.low_mark + (low - min);
   state.per_cpu.assign(cpus, PerCpuLists(&table_, &state.zone, state.zone.managed_frames(), low, cpus, rules));
 }
 
@@ -97,6 +99,7 @@ FrameNumber PageAllocator::GiveOut(FrameIndex block, Order order, Migratetype ty
   record.state = FrameState::kAllocated;
   record.order = static_cast<uint8_t>(order.raw());
   record.type = type;
+  record.has_owner = false;
   allocated_ += order.frames();
   return table_.FrameOf(block);
 }
@@ -112,16 +115,27 @@ std::optional<FrameNumber> PageAllocator::AllocateFrom(ZoneState& zone, FrameCou
 
 std::optional<FrameNumber> PageAllocator::Allocate(Order order, Migratetype type, uint32_t cpu) {
   if (table_.IsFull()) return std::nullopt;
-  // Down to the low watermark without mixing types if a Normal zone exists, then with, then down to the minimum.
+  // Down to the low watermark without mixing types if a Normal zone exists, then with.
   const bool has_normal = !zones_[kNormal].per_cpu.empty();
-  for (int attempt = has_normal ? 0 : 1; attempt < 3; ++attempt) {
+  for (int attempt = has_normal ? 0 : 1; attempt < 2; ++attempt) {
     for (size_t i = kZones; i-- > 0;) {
       ZoneState& zone = zones_[i];
       const std::optional<FrameNumber> block =
-          AllocateFrom(zone, attempt < 2 ? zone.low_mark : zone.min_mark, order, type,
+          AllocateFrom(zone, zone.low_mark, order, type,
                        attempt == 0 ? Zone::Fragmentation::kAvoided : Zone::Fragmentation::kAllowed, cpu);
       if (block.has_value()) return block;
     }
+  }
+  return slow_path_ == nullptr ? AllocateDownToMin(order, type, cpu) : slow_path_->AllocateSlowly(order, type, cpu);
+}
+
+std::optional<FrameNumber> PageAllocator::AllocateDownToMin(Order order, Migratetype type, uint32_t cpu) {
+  if (table_.IsFull()) return std::nullopt;
+  for (size_t i = kZones; i-- > 0;) {
+    ZoneState& zone = zones_[i];
+    const std::optional<FrameNumber> block =
+        AllocateFrom(zone, zone.min_mark, order, type, Zone::Fragmentation::kAllowed, cpu);
+    if (block.has_value()) return block;
   }
   return std::nullopt;
 }
@@ -166,7 +180,38 @@ void PageAllocator::SplitAllocated(FrameNumber block, Order order, Order pieces)
     record.state = FrameState::kAllocated;
     record.order = static_cast<uint8_t>(pieces.raw());
     record.type = type;
+    record.has_owner = false;
   }
+}
+
+void PageAllocator::SetOwner(FrameNumber frame, PageOwner owner) {
+  FrameRecord& record = table_.record(table_.IndexOf(frame));
+  DCHECK(record.state == FrameState::kAllocated && record.order == 0);
+  record.next = owner.object;
+  record.prev = owner.page;
+  record.has_owner = true;
+}
+
+std::optional<PageAllocator::PageOwner> PageAllocator::OwnerOf(FrameNumber frame) const {
+  if (!Manages(frame)) return std::nullopt;
+  const FrameRecord& record = table_.record(table_.IndexOf(frame));
+  if (record.state != FrameState::kAllocated || !record.has_owner) return std::nullopt;
+  return PageOwner{record.next, record.prev};
+}
+
+FrameRange PageAllocator::BoundsOf(size_t zone) const {
+  if (!zones_[zone].bounds.empty()) return zones_[zone].bounds;
+  return {std::min(end_, kZoneBounds[zone]), std::min(end_, kZoneBounds[zone + 1])};
+}
+
+PageAllocator::ZoneInfo PageAllocator::InfoOf(size_t zone) const {
+  const ZoneState& state = zones_[zone];
+  return {.frames = BoundsOf(zone),
+          .managed = state.zone.managed_frames(),
+          .free = state.zone.free_frames(),
+          .min_mark = state.min_mark,
+          .low_mark = state.low_mark,
+          .high_mark = state.high_mark};
 }
 
 void PageAllocator::DrainPerCpu() {

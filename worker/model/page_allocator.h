@@ -20,15 +20,23 @@
 
 namespace dmfrag::model {
 
+// What an allocation does that finds no page above the low watermark (__alloc_pages_slowpath).
+class SlowPath {
+ public:
+  virtual ~SlowPath() = default;
+  // As PageAllocator::Allocate.
+  virtual std::optional<FrameNumber> AllocateSlowly(Order order, Migratetype type, uint32_t cpu) = 0;
+};
+
 // The kernel's page allocator: zones DMA, DMA32 and Normal, each with buddy lists and per-CPU lists, behind watermarks.
 //
 // Source: mm/page_alloc.c get_page_from_freelist, rmqueue, __free_pages, alloc_pages_bulk, setup_per_zone_wmarks;
-// mm/khugepaged.c set_recommended_min_free_kbytes (domain 5). Simplifications: one node; nothing is reclaimed or
-// compacted, so an allocation that finds no page fails; unless it starts from a snapshot, frames 0 to 255 are never
-// given out and everything else is free; each allocation may use every zone. Processors are numbers from 0 on, and must
-// be below the number given at the start. Thread-compatible. Allocation and free take constant time, batches and claims
-// aside, and no memory of the host but for the first touch of a section of 128 MiB. At most 16 TiB can be touched;
-// beyond that allocations fail.
+// mm/khugepaged.c set_recommended_min_free_kbytes (domain 5). Reclaim and compaction are a SlowPath's; without one, an
+// allocation that finds no page fails. Simplifications: one node; unless it starts from a snapshot, frames 0 to 255 are
+// never given out and everything else is free; each allocation may use every zone. Processors are numbers from 0 on,
+// and must be below the number given at the start. Thread-compatible. Allocation and free take constant time, batches
+// and claims aside, and no memory of the host but for the first touch of a section of 128 MiB. At most 16 TiB can be
+// touched; beyond that allocations fail.
 class PageAllocator {
  public:
   // For a machine of `cpus` processors. REQUIRES: cpus >= 1.
@@ -45,6 +53,12 @@ class PageAllocator {
 
   // First frame of a block, for processor `cpu`; nullopt: no memory. REQUIRES: order <= kMaxOrder.
   std::optional<FrameNumber> Allocate(Order order, Migratetype type, uint32_t cpu = 0);
+
+  // Who is asked when no zone has a page above its low watermark; null, as at first: zones give what they have down to
+  // their minimum. Borrowed.
+  void SetSlowPath(SlowPath* slow_path) { slow_path_ = slow_path; }
+  // For a slow path: a block of a zone that stays above its minimum (get_page_from_freelist, ALLOC_WMARK_MIN).
+  std::optional<FrameNumber> AllocateDownToMin(Order order, Migratetype type, uint32_t cpu);
 
   // Adds up to `count` single frames to `frames`, from one zone, and says how many; fewer if the zone runs low.
   uint64_t BulkAllocate(uint64_t count, Migratetype type, uint32_t cpu, std::vector<FrameNumber>* frames);
@@ -89,6 +103,30 @@ class PageAllocator {
   uint8_t PageblockMark(FrameNumber frame) { return table_.block_mark(table_.IndexOf(frame)); }
   void SetPageblockMark(FrameNumber frame, uint8_t mark) { table_.block_mark(table_.IndexOf(frame)) = mark; }
 
+  // Who holds a page, in words of its holder's own. They are kept where a free page's list links are, so that they cost
+  // no memory, and forgotten when the page is freed.
+  struct PageOwner {
+    uint32_t object;
+    uint32_t page;
+    friend bool operator==(const PageOwner&, const PageOwner&) = default;
+  };
+  // REQUIRES: the frame was given out with order 0.
+  void SetOwner(FrameNumber frame, PageOwner owner);
+  // nullopt: the frame is not in use, or nobody was named since it was given out.
+  std::optional<PageOwner> OwnerOf(FrameNumber frame) const;
+
+  static constexpr size_t kZones = 3;  // DMA, DMA32, Normal
+  struct ZoneInfo {
+    FrameRange frames;  // holes included
+    FrameCount managed;
+    FrameCount free;
+    FrameCount min_mark;  // with lowmem_reserve, as the others
+    FrameCount low_mark;
+    FrameCount high_mark;
+  };
+  // A zone by its number, lowest first; one that does not exist manages nothing. REQUIRES: zone < kZones.
+  ZoneInfo InfoOf(size_t zone) const;
+
   // Frames in the buddy lists of all zones (nr_free_pages); those on per-CPU lists are not among them, as in the
   // kernel.
   FrameCount free_frames() const;
@@ -112,9 +150,9 @@ class PageAllocator {
     FrameRange bounds;                 // if it was started from a snapshot
     FrameCount min_mark;               // WMARK_MIN with lowmem_reserve of the highest zone
     FrameCount low_mark;
-    FrameCount reserve;  // lowmem_reserve, which both include
+    FrameCount high_mark;
+    FrameCount reserve;  // lowmem_reserve, which all three include
   };
-  static constexpr size_t kZones = 3;  // DMA, DMA32, Normal
   static constexpr size_t kNormal = 2;
 
   // With zones that hold nothing yet.
@@ -133,6 +171,7 @@ class PageAllocator {
   void SetBootWatermarks(uint32_t cpus, AllocatorRules rules);
   std::optional<FrameNumber> AllocateFrom(ZoneState& zone, FrameCount mark, Order order, Migratetype type,
                                           Zone::Fragmentation fragmentation, uint32_t cpu);
+  FrameRange BoundsOf(size_t zone) const;
   FrameNumber GiveOut(FrameIndex block, Order order, Migratetype type);
 
   FrameTable table_;
@@ -141,6 +180,7 @@ class PageAllocator {
   std::array<ZoneState, kZones> zones_;
   FrameCount managed_;
   FrameCount allocated_;
+  SlowPath* slow_path_ = nullptr;
 };
 
 }  // namespace dmfrag::model

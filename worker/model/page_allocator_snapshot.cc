@@ -129,7 +129,7 @@ AllocatorSnapshot PageAllocator::Snapshot() const {
     const ZoneState& state = zones_[i];
     if (state.per_cpu.empty()) continue;
     ZoneSnapshot& zone = snapshot.zones.emplace_back();
-    zone.bounds = state.bounds.empty() ? FrameRange{kZoneBounds[i], std::min(end_, kZoneBounds[i + 1])} : state.bounds;
+    zone.bounds = BoundsOf(i);
     zone.managed = state.zone.managed_frames();
     zone.min_mark = state.min_mark - state.reserve;
     zone.low_mark = state.low_mark - state.reserve;
