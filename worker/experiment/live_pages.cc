@@ -11,13 +11,24 @@ using model::FrameNumber;
 using model::Order;
 using workload::Operation;
 
+namespace {
+
+bool CanMove(const Operation& operation) {
+  return operation.type == model::Migratetype::kMovable && operation.order == Order(0) &&
+         operation.protection == workload::Protection::kNone;
+}
+
+}  // namespace
+
 void LivePages::Hold(ObjectTable::Slot slot, const Operation& operation, FrameNumber block) {
   const uint32_t index = objects_.AddBlock(slot, block);
   CountLive(operation, 1);
-  if (operation.type == model::Migratetype::kMovable && operation.order == Order(0) &&
-      operation.protection == workload::Protection::kNone) {
-    machine_->allocator().SetOwner(block, {slot, index});
-  }
+  if (CanMove(operation)) machine_->allocator().SetOwner(block, {slot, index});
+}
+
+void LivePages::Release(const Operation& operation, FrameNumber block) {
+  CountLive(operation, -1);
+  if (CanMove(operation)) Forget(block);
 }
 
 void LivePages::CountLive(const Operation& operation, int64_t sign) {
@@ -45,6 +56,7 @@ FrameCount LivePages::DropPageCache(FrameCount at_most) {
     if (!oldest.has_value()) break;
     const FrameNumber page = objects_.DropFirstBlock(*oldest);
     --(*users_)[objects_.user(*oldest)].live_pages;
+    Forget(page);
     FreeFor(Operation(), page, *machine_, *cache_);
     dropped += FrameCount(1);
   }

@@ -30,7 +30,7 @@ class LivePages final : public model::PageHolders {
   // It got one of its allocations.
   void Hold(ObjectTable::Slot slot, const workload::Operation& operation, model::FrameNumber block);
   // It is about to free one.
-  void Release(const workload::Operation& operation) { CountLive(operation, -1); }
+  void Release(const workload::Operation& operation, model::FrameNumber block);
   const ObjectTable& objects() const { return objects_; }
   // The object of a kDestroy operation has freed what it held.
   void Remove(const workload::Operation& operation) { objects_.Remove(operation.user, operation.object); }
@@ -43,6 +43,10 @@ class LivePages final : public model::PageHolders {
   model::FrameCount ShrinkCaches(model::FrameCount at_most) override { return cache_->Shrink(at_most); }
 
  private:
+  // A page that a cache takes when it is freed stays in use.
+  void Forget(model::FrameNumber page) {
+    if (cache_->diverts_frees()) machine_->allocator().ClearOwner(page);
+  }
   void CountLive(const workload::Operation& operation, int64_t sign);
 
   model::Machine* machine_;

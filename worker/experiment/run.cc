@@ -141,8 +141,8 @@ class Runner {
     const std::vector<FrameNumber>& blocks = pages_.objects().blocks(object);
     for (size_t i = pages_.objects().first_block(object); i < blocks.size(); ++i) {
       if (!CountOperation(user)) return false;
+      pages_.Release(operation, blocks[i]);
       FreeFor(operation, blocks[i], *machine_, *cache_);
-      pages_.Release(operation);
     }
     result_.held_pages_max = std::max(result_.held_pages_max, HeldPages());
     pages_.Remove(operation);

@@ -48,10 +48,13 @@ std::optional<FrameNumber> MemoryPressure::MakeRoom(Order order, Migratetype typ
   }
   for (;;) {
     const FrameCount reclaimed = DirectReclaim(order);
-    std::optional<FrameNumber> block = allocator_->AllocateDownToMin(order, type, cpu);
-    if (!block.has_value()) {
-      allocator_->DrainPerCpu();
+    std::optional<FrameNumber> block;
+    if (reclaimed > FrameCount(0)) {
       block = allocator_->AllocateDownToMin(order, type, cpu);
+      if (!block.has_value()) {
+        allocator_->DrainPerCpu();
+        block = allocator_->AllocateDownToMin(order, type, cpu);
+      }
     }
     if (!block.has_value() && may_compact) block = CompactAndAllocate(order, type, cpu, Effort::kSyncLight);
     if (block.has_value() || costly || reclaimed == FrameCount(0)) return block;
@@ -88,7 +91,7 @@ bool MemoryPressure::CompactZone(size_t zone, Order order, uint32_t cpu) {
   return made;
 }
 
-// do_try_to_free_pages, should_continue_reclaim.
+// do_try_to_free_pages, which leaves zones alone that compaction_ready accepts; should_continue_reclaim.
 FrameCount MemoryPressure::DirectReclaim(Order order) {
   const auto any_zone = [this](auto holds) {
     for (size_t zone = 0; zone < zones_.size(); ++zone) {
@@ -96,10 +99,13 @@ FrameCount MemoryPressure::DirectReclaim(Order order) {
     }
     return false;
   };
-  const auto is_ready = [&](size_t zone) { return HasRoomToCompact(zone, &ZoneInfo::high_mark, order); };
+  const auto is_ready = [&](size_t zone) {
+    return IsAbove(zone, &ZoneInfo::min_mark, order) ||
+           (SuitsCompaction(zone, order) && HasRoomToCompact(zone, &ZoneInfo::high_mark, order));
+  };
   if (order > kCostlyOrder && any_zone(is_ready)) return FrameCount(0);
   const auto can_go_on = [&](size_t zone) {
-    return IsAbove(zone, &ZoneInfo::min_mark, order) || HasRoomToCompact(zone, &ZoneInfo::min_mark, order);
+    return IsAbove(zone, &ZoneInfo::min_mark, order) || SuitsCompaction(zone, order);
   };
   FrameCount reclaimed = DropPageCache();
   for (FrameCount last = reclaimed; order > Order(0) && last > FrameCount(0) && !any_zone(can_go_on);) {
@@ -113,7 +119,7 @@ FrameCount MemoryPressure::DropPageCache() {
   const FrameCount dropped = holders_->DropPageCache(kSwapClusterMax);
   machine_->account().pages_reclaimed += static_cast<int64_t>(dropped.raw());
   // While kswapd is awake, as it is by now, per-CPU lists keep next to nothing (ZONE_RECLAIM_ACTIVE).
-  allocator_->DrainPerCpu();
+  if (dropped > FrameCount(0)) allocator_->DrainPerCpu();
   return dropped;
 }
 

@@ -32,9 +32,9 @@ class PageHolders : public MovableFrames {
 // mm/compaction.c try_to_compact_pages, compaction_suitable, kcompactd_do_work.
 // Simplifications: the page cache alone is reclaimed, in the order it came in, all of it clean and never touched again;
 // there is no swap, so that anonymous pages stay; caches are asked when the page cache has nothing to give, instead of
-// in proportion to it; per-CPU lists are drained before an allocation gives up even if nothing was reclaimed; nobody is
-// killed. kswapd and kcompactd work when they are told to, between two requests, until they are done.
-// Events go to the machine's account. Deterministic; thread-compatible. No memory of the host is allocated.
+// in proportion to it; nobody is killed. kswapd and kcompactd work when they are told to, between two requests, until
+// they are done. Events go to the machine's account. Deterministic; thread-compatible. No memory of the host is
+// allocated.
 class MemoryPressure final : public SlowPath {
  public:
   // Becomes the slow path of the machine's allocator for as long as it lives. Borrows both.

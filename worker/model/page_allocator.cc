@@ -192,6 +192,12 @@ void PageAllocator::SetOwner(FrameNumber frame, PageOwner owner) {
   record.has_owner = true;
 }
 
+void PageAllocator::ClearOwner(FrameNumber frame) {
+  FrameRecord& record = table_.record(table_.IndexOf(frame));
+  DCHECK(record.state == FrameState::kAllocated && record.order == 0);
+  record.has_owner = false;
+}
+
 std::optional<PageAllocator::PageOwner> PageAllocator::OwnerOf(FrameNumber frame) const {
   if (!Manages(frame)) return std::nullopt;
   const FrameRecord& record = table_.record(table_.IndexOf(frame));

@@ -112,6 +112,8 @@ class PageAllocator {
   };
   // REQUIRES: the frame was given out with order 0.
   void SetOwner(FrameNumber frame, PageOwner owner);
+  // The page passes to somebody who is not known, without being freed. REQUIRES: as SetOwner.
+  void ClearOwner(FrameNumber frame);
   // nullopt: the frame is not in use, or nobody was named since it was given out.
   std::optional<PageOwner> OwnerOf(FrameNumber frame) const;
 
