@@ -99,6 +99,9 @@ absl::Status CheckOrdinary(const std::string& path, const v1::OrdinaryUser& user
     return Wrong(path + ".migratetype", "is required; unmovable, movable or reclaimable");
   }
   RETURN_IF_ERROR(InRange(path + ".order", user.order(), 0, 10));
+  if (user.page_cache() && (user.migratetype() != v1::MIGRATETYPE_MOVABLE || user.order() != 0)) {
+    return Wrong(path + ".page_cache", "is for movable pages of order 0 alone; set migratetype movable and order 0");
+  }
   RETURN_IF_ERROR(CheckDistribution(path + ".interval_us", user.interval_us(), 1, kYearUs));
   RETURN_IF_ERROR(CheckDistribution(path + ".size_allocations", user.size_allocations(), 1, kMaxPagesOfObject));
   return CheckDistribution(path + ".lifetime_us", user.lifetime_us(), 0, kYearUs);

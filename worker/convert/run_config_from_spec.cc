@@ -114,6 +114,7 @@ absl::StatusOr<workload::OrdinaryConfig> OrdinaryFrom(const v1::OrdinaryUser& us
   ASSIGN_OR_RETURN(config.interval_us, DistributionFrom(user.interval_us(), field + ".interval_us"));
   ASSIGN_OR_RETURN(config.size_allocations, DistributionFrom(user.size_allocations(), field + ".size_allocations"));
   ASSIGN_OR_RETURN(config.lifetime_us, DistributionFrom(user.lifetime_us(), field + ".lifetime_us"));
+  config.page_cache = user.page_cache();
   return config;
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "third_party/abseil_extras/status_macros.h"
-#include "worker/experiment/object_table.h"
+#include "worker/experiment/live_pages.h"
 #include "worker/experiment/page_user.h"
 #include "worker/experiment/sampler.h"
 #include "worker/workload/random.h"
@@ -23,6 +23,17 @@ using workload::SimTime;
 // Pages the cache gives up at a time under pressure (SHRINK_BATCH).
 constexpr FrameCount kShrinkBatch(128);
 
+// A result with the users of a mix, who have done nothing yet.
+RunResult ResultOf(const workload::MixConfig& mix) {
+  RunResult result;
+  for (const workload::UserConfig& user : mix.users) {
+    UserResult& of_user = result.users.emplace_back();
+    of_user.name = user.name;
+    of_user.uses_cache = workload::TrafficOf(user).protection != workload::Protection::kNone;
+  }
+  return result;
+}
+
 // One run at work.
 class Runner {
  public:
@@ -31,17 +42,13 @@ class Runner {
         machine_(std::move(machine)),
         cache_(std::move(cache)),
         processors_(config.machine.numa_nodes > 1 ? config.machine.cpus : 1),
-        objects_(config.mix.users.size()),
         warmup_end_(config.length.warmup_us),
         end_(warmup_end_.AfterUs(config.length.duration_us)),
         operations_left_(config.length.max_operations),
-        sampler_(config.length.sample_interval_us, config.length.duration_us) {
-    for (const workload::UserConfig& user : config.mix.users) {
-      UserResult result;
-      result.name = user.name;
-      result.uses_cache = workload::TrafficOf(user).protection != workload::Protection::kNone;
-      result_.users.push_back(result);
-    }
+        sampler_(config.length.sample_interval_us, config.length.duration_us),
+        result_(ResultOf(config.mix)),
+        pages_(machine_.get(), cache_.get(), &result_.users),
+        pressure_(machine_.get(), &pages_) {
     const model::BootMappingRules& mapping = config.machine.mapping;
     result_.has_1g_pages = mapping.gbpages && mapping.pse && !mapping.debug_pagealloc;
     result_.cache_name = cache_->name();
@@ -116,7 +123,7 @@ class Runner {
 
   bool Create(const Operation& operation) {
     UserResult& user = result_.users[operation.user];
-    std::vector<FrameNumber>& blocks = objects_.Add(operation.user, operation.object);
+    const ObjectTable::Slot object = pages_.Create(operation);
     for (uint64_t i = 0; i < operation.allocations; ++i) {
       if (!CountOperation(user)) return false;
       const std::optional<FrameNumber> block = Allocate(operation);
@@ -124,8 +131,7 @@ class Runner {
         ++user.events.allocations_failed;
         return true;
       }
-      blocks.push_back(*block);
-      CountLive(user, operation, 1);
+      pages_.Hold(object, operation, *block);
       result_.held_pages_max = std::max(result_.held_pages_max, HeldPages());
     }
     return true;
@@ -133,32 +139,25 @@ class Runner {
 
   bool Destroy(const Operation& operation) {
     UserResult& user = result_.users[operation.user];
-    std::vector<FrameNumber>& blocks = objects_.Get(operation.user, operation.object);
-    for (FrameNumber block : blocks) {
+    const ObjectTable::Slot object = pages_.objects().Find(operation.user, operation.object);
+    const std::vector<FrameNumber>& blocks = pages_.objects().blocks(object);
+    for (size_t i = pages_.objects().first_block(object); i < blocks.size(); ++i) {
       if (!CountOperation(user)) return false;
-      FreeFor(operation, block, *machine_, *cache_);
-      CountLive(user, operation, -1);
+      pages_.Release(operation, blocks[i]);
+      FreeFor(operation, blocks[i], *machine_, *cache_);
     }
     result_.held_pages_max = std::max(result_.held_pages_max, HeldPages());
-    objects_.Remove(operation.user, operation.object);
+    pages_.Remove(operation);
     return true;
-  }
-
-  static void CountLive(UserResult& user, const Operation& operation, int64_t sign) {
-    const int64_t pages = sign * static_cast<int64_t>(operation.order.frames().raw());
-    user.live_pages += pages;
-    if (operation.protection != workload::Protection::kNone) user.protected_pages += pages;
   }
 
   std::optional<FrameNumber> Allocate(const Operation& operation) {
     if (cache_->idle_pages().raw() > 0 && machine_->allocator().free_frames() < cache_->shrink_below()) {
       cache_->Shrink(kShrinkBatch);
     }
-    for (;;) {
-      const std::optional<FrameNumber> block = AllocateFor(operation, *machine_, *cache_);
-      // Reclaim, in so far as the model has one: caches give up what is idle.
-      if (block.has_value() || cache_->Shrink(kShrinkBatch).raw() == 0) return block;
-    }
+    const std::optional<FrameNumber> block = AllocateFor(operation, *machine_, *cache_);
+    if (pressure_.IsKswapdWoken()) pressure_.RunKswapd(/*cpu=*/0);
+    return block;
   }
 
   RunResult Finish(RunOutcome outcome) {
@@ -176,7 +175,6 @@ class Runner {
   // Processors that objects are handed to, in turn; each makes, uses and ends its object there. A machine of one node
   // does all work on the first, since its lists are shared by all that runs there.
   const uint64_t processors_;
-  ObjectTable objects_;
   const SimTime warmup_end_;
   const SimTime end_;
   bool warm_;
@@ -185,6 +183,8 @@ class Runner {
   Sampler sampler_;
   model::DirectMapCounters start_counters_;
   RunResult result_;
+  LivePages pages_;
+  model::MemoryPressure pressure_;
 };
 
 }  // namespace

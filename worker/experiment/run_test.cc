@@ -192,6 +192,37 @@ TEST(RunTest, PressureMakesTheCacheShrinkInsteadOfAllocationsFail) {
   EXPECT_EQ(result.TotalEvents().allocations_failed, 0);
 }
 
+// Files fill what a little of other traffic leaves, over and over.
+RunConfig FileServer(const std::string& cache, bool page_cache) {
+  RunConfig config = Config(cache, 256);
+  config.mix.users = {
+      {"secretmem", workload::SecretmemConfig{Exponential{5000}, Uniform{1, 64}, Exponential{2000000}}},
+      Ordinary("anon", model::Migratetype::kMovable, 40000, 400, 4000000),
+      {"file", workload::OrdinaryConfig{model::Migratetype::kMovable, model::Order(0), Exponential{10000},
+                                        Uniform{1, 400}, Constant{600000000}, page_cache}}};
+  return config;
+}
+
+TEST(RunTest, ThePageCacheIsDroppedBeforeAllocationsFail) {
+  const RunResult pinned = MustRun(FileServer("none", false));
+  EXPECT_GT(pinned.TotalEvents().allocations_failed, 0);
+  EXPECT_EQ(pinned.TotalEvents().pages_reclaimed, 0);
+  const RunResult clean = MustRun(FileServer("none", true));
+  EXPECT_EQ(clean.TotalEvents().allocations_failed, 0);
+  EXPECT_GT(clean.TotalEvents().pages_reclaimed, 100000);
+  EXPECT_GT(clean.free_pages, 1000);  // kswapd keeps some free
+  // Files stay until they are dropped; what was dropped is not live.
+  EXPECT_EQ(clean.users[2].live_pages, clean.users[2].events.operations - clean.TotalEvents().pages_reclaimed);
+}
+
+TEST(RunTest, RefillsOfWholeBlocksGetThemByCompaction) {
+  const model::EventCounters events = MustRun(FileServer("global", true)).TotalEvents();
+  EXPECT_EQ(events.allocations_failed, 0);
+  EXPECT_GT(events.refills, 10);
+  EXPECT_GT(events.pages_moved, 0);
+  EXPECT_GT(events.compact_success, 0);
+}
+
 TEST(RunTest, NogbpagesHasNo1GPages) {
   RunConfig config = Config("none");
   config.machine.mapping.gbpages = false;

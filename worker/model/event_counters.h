@@ -25,6 +25,11 @@ struct EventCounters {
   int64_t cache_flushes_all = 0;           // every cache written back (WBINVD)
   int64_t vmalloc_splits_2m = 0;           // 2M pages of other mappings: vmalloc, modules, kernel image
   int64_t vmalloc_collapses_2m = 0;
+  // Memory pressure.
+  int64_t pages_reclaimed = 0;  // page cache dropped, by kswapd or directly
+  int64_t pages_moved = 0;      // by compaction
+  int64_t compact_success = 0;  // direct compactions after which the allocation got its block
+  int64_t compact_fail = 0;     // and those after which it did not
   // Caches.
   int64_t refills = 0;
   int64_t refills_failed = 0;  // got less than their order
@@ -54,6 +59,10 @@ struct EventCounters {
     visit("cache_flushes_all", self.cache_flushes_all, !kOfCache);
     visit("vmalloc_splits_2m", self.vmalloc_splits_2m, !kOfCache);
     visit("vmalloc_collapses_2m", self.vmalloc_collapses_2m, !kOfCache);
+    visit("pages_reclaimed", self.pages_reclaimed, !kOfCache);
+    visit("pages_moved", self.pages_moved, !kOfCache);
+    visit("compact_success", self.compact_success, !kOfCache);
+    visit("compact_fail", self.compact_fail, !kOfCache);
     visit("refills", self.refills, kOfCache);
     visit("refills_failed", self.refills_failed, kOfCache);
     visit("shrunk_pages", self.shrunk_pages, kOfCache);

@@ -26,12 +26,12 @@ enum class FrameState : uint8_t {
 
 // The kernel's struct page, as far as an allocator needs it: 12 bytes.
 struct FrameRecord {
-  FrameIndex next = kNoFrameIndex;  // on the list that `state` names
+  FrameIndex next = kNoFrameIndex;  // on the list that `state` names; of a page that has an owner: the owner's words
   FrameIndex prev = kNoFrameIndex;
   FrameState state = FrameState::kNone;
   uint8_t order = 0;                           // of the block it is the first of
   Migratetype type = Migratetype::kUnmovable;  // of its list; if allocated, as asked for
-  uint8_t unused = 0;
+  bool has_owner = false;                      // if allocated
 };
 
 // Records of frames, and of pageblocks, made section by section when first touched: untouched memory costs 4 bytes a

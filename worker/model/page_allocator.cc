@@ -120,6 +120,7 @@ void PageAllocator::SetMarks(ZoneState& state, FrameCount min, FrameCount low, F
   state.reserve = FrameCount(above.raw() / kLowmemReserveRatio);
   state.min_mark = min + state.reserve;
   state.low_mark = low + state.reserve;
+  state.high_mark = state.low_mark + (low - min);
 }
 
 uint32_t PageAllocator::CpusSharing(const ZoneState& zone) const {
@@ -156,6 +157,7 @@ FrameNumber PageAllocator::GiveOut(FrameIndex block, Order order, Migratetype ty
   record.state = FrameState::kAllocated;
   record.order = static_cast<uint8_t>(order.raw());
   record.type = type;
+  record.has_owner = false;
   allocated_ += order.frames();
   return table_.FrameOf(block);
 }
@@ -171,17 +173,29 @@ std::optional<FrameNumber> PageAllocator::AllocateFrom(ZoneState& zone, FrameCou
 
 std::optional<FrameNumber> PageAllocator::AllocateOnNode(uint32_t node, Order order, Migratetype type, uint32_t cpu) {
   if (table_.IsFull()) return std::nullopt;
-  // Down to the low watermark: the node's own zones without mixing types, then all with; then down to the minimum.
+  // Down to the low watermark: the node's own zones without mixing types, then all with.
   const Zonelist& list = zonelists_[node];
-  for (int attempt = list.avoids_mixing ? 0 : 1; attempt < 3; ++attempt) {
+  for (int attempt = list.avoids_mixing ? 0 : 1; attempt < 2; ++attempt) {
     const size_t zones = attempt == 0 ? list.local : list.zones.size();
     for (size_t i = 0; i < zones; ++i) {
       ZoneState& zone = *list.zones[i];
       const std::optional<FrameNumber> block =
-          AllocateFrom(zone, attempt < 2 ? zone.low_mark : zone.min_mark, order, type,
+          AllocateFrom(zone, zone.low_mark, order, type,
                        attempt == 0 ? Zone::Fragmentation::kAvoided : Zone::Fragmentation::kAllowed, cpu);
       if (block.has_value()) return block;
     }
+  }
+  return slow_path_ == nullptr ? AllocateDownToMin(node, order, type, cpu)
+                               : slow_path_->AllocateSlowly(node, order, type, cpu);
+}
+
+std::optional<FrameNumber> PageAllocator::AllocateDownToMin(uint32_t node, Order order, Migratetype type,
+                                                            uint32_t cpu) {
+  if (table_.IsFull()) return std::nullopt;
+  for (ZoneState* zone : zonelists_[node].zones) {
+    const std::optional<FrameNumber> block =
+        AllocateFrom(*zone, zone->min_mark, order, type, Zone::Fragmentation::kAllowed, cpu);
+    if (block.has_value()) return block;
   }
   return std::nullopt;
 }
@@ -227,7 +241,40 @@ void PageAllocator::SplitAllocated(FrameNumber block, Order order, Order pieces)
     record.state = FrameState::kAllocated;
     record.order = static_cast<uint8_t>(pieces.raw());
     record.type = type;
+    record.has_owner = false;
   }
+}
+
+void PageAllocator::SetOwner(FrameNumber frame, PageOwner owner) {
+  FrameRecord& record = table_.record(table_.IndexOf(frame));
+  DCHECK(record.state == FrameState::kAllocated && record.order == 0);
+  record.next = owner.object;
+  record.prev = owner.page;
+  record.has_owner = true;
+}
+
+void PageAllocator::ClearOwner(FrameNumber frame) {
+  FrameRecord& record = table_.record(table_.IndexOf(frame));
+  DCHECK(record.state == FrameState::kAllocated && record.order == 0);
+  record.has_owner = false;
+}
+
+std::optional<PageAllocator::PageOwner> PageAllocator::OwnerOf(FrameNumber frame) const {
+  if (!Manages(frame)) return std::nullopt;
+  const FrameRecord& record = table_.record(table_.IndexOf(frame));
+  if (record.state != FrameState::kAllocated || !record.has_owner) return std::nullopt;
+  return PageOwner{record.next, record.prev};
+}
+
+PageAllocator::ZoneInfo PageAllocator::InfoOf(size_t zone) const {
+  const ZoneState& state = zones_[zone];
+  return {.node = state.node,
+          .frames = state.bounds,
+          .managed = state.zone.managed_frames(),
+          .free = state.zone.free_frames(),
+          .min_mark = state.min_mark,
+          .low_mark = state.low_mark,
+          .high_mark = state.high_mark};
 }
 
 void PageAllocator::DrainPerCpu() {

@@ -21,17 +21,25 @@
 
 namespace dmfrag::model {
 
+// What an allocation does that finds no page above the low watermark (__alloc_pages_slowpath).
+class SlowPath {
+ public:
+  virtual ~SlowPath() = default;
+  // As PageAllocator::AllocateOnNode.
+  virtual std::optional<FrameNumber> AllocateSlowly(uint32_t node, Order order, Migratetype type, uint32_t cpu) = 0;
+};
+
 // The kernel's page allocator: zones DMA, DMA32 and Normal of each node, each with buddy lists and per-CPU lists,
 // behind watermarks.
 //
 // Source: mm/page_alloc.c get_page_from_freelist, alloc_flags_nofragment, rmqueue, __free_pages, alloc_pages_bulk,
 // build_zonelists, setup_per_zone_wmarks; mm/khugepaged.c set_recommended_min_free_kbytes (domain 5). Simplifications:
-// nothing is reclaimed or compacted, so an allocation that finds no page fails; unless it starts from a snapshot,
-// frames 0 to 255 are never given out and everything else is free; each allocation may use every zone. Processors are
-// numbers from 0 on, and must be below the number given at the start; calls that name none are made on the current one.
-// Thread-compatible. Allocation takes constant time, batches, claims and zones that are low aside, and a free takes
-// time with the number of nodes; neither takes memory of the host but for the first touch of a section of 128 MiB. At
-// most 16 TiB can be touched; beyond that allocations fail.
+// reclaim and compaction are a SlowPath's, and without one an allocation that finds no page fails; unless it starts
+// from a snapshot, frames 0 to 255 are never given out and everything else is free; each allocation may use every zone.
+// Processors are numbers from 0 on, and must be below the number given at the start; calls that name none are made on
+// the current one. Thread-compatible. Allocation takes constant time, batches, claims and zones that are low aside, and
+// a free takes time with the number of nodes; neither takes memory of the host but for the first touch of a section of
+// 128 MiB. At most 16 TiB can be touched; beyond that allocations fail.
 class PageAllocator {
  public:
   // For a machine of `cpus` processors and one node. REQUIRES: cpus >= 1.
@@ -59,6 +67,12 @@ class PageAllocator {
   std::optional<FrameNumber> Allocate(Order order, Migratetype type) { return Allocate(order, type, current_cpu_); }
   // The same, of a given node if there is one (alloc_pages_node).
   std::optional<FrameNumber> AllocateOnNode(uint32_t node, Order order, Migratetype type, uint32_t cpu);
+
+  // Who is asked when no zone has a page above its low watermark; null, as at first: zones give what they have down to
+  // their minimum. Borrowed.
+  void SetSlowPath(SlowPath* slow_path) { slow_path_ = slow_path; }
+  // For a slow path: a block of a zone that stays above its minimum (get_page_from_freelist, ALLOC_WMARK_MIN).
+  std::optional<FrameNumber> AllocateDownToMin(uint32_t node, Order order, Migratetype type, uint32_t cpu);
 
   // Adds up to `count` single frames to `frames`, from one zone of the processor's node, and says how many; fewer if
   // the zone runs low.
@@ -108,6 +122,34 @@ class PageAllocator {
   uint8_t PageblockMark(FrameNumber frame) { return table_.block_mark(table_.IndexOf(frame)); }
   void SetPageblockMark(FrameNumber frame, uint8_t mark) { table_.block_mark(table_.IndexOf(frame)) = mark; }
 
+  // Who holds a page, in words of its holder's own. They are kept where a free page's list links are, so that they cost
+  // no memory, and forgotten when the page is freed.
+  struct PageOwner {
+    uint32_t object;
+    uint32_t page;
+    friend bool operator==(const PageOwner&, const PageOwner&) = default;
+  };
+  // REQUIRES: the frame was given out with order 0.
+  void SetOwner(FrameNumber frame, PageOwner owner);
+  // The page passes to somebody who is not known, without being freed. REQUIRES: as SetOwner.
+  void ClearOwner(FrameNumber frame);
+  // nullopt: the frame is not in use, or nobody was named since it was given out.
+  std::optional<PageOwner> OwnerOf(FrameNumber frame) const;
+
+  struct ZoneInfo {
+    uint32_t node = 0;
+    FrameRange frames;  // holes included
+    FrameCount managed;
+    FrameCount free;
+    FrameCount min_mark;  // with lowmem_reserve, as the others
+    FrameCount low_mark;
+    FrameCount high_mark;
+  };
+  // Zones with memory, of all nodes, lowest first.
+  size_t zones() const { return zones_.size(); }
+  // REQUIRES: zone < zones().
+  ZoneInfo InfoOf(size_t zone) const;
+
   // Frames in the buddy lists of all zones (nr_free_pages); those on per-CPU lists are not among them, as in the
   // kernel.
   FrameCount free_frames() const;
@@ -132,7 +174,8 @@ class PageAllocator {
     std::vector<PerCpuLists> per_cpu = {};  // by processor
     FrameCount min_mark = {};               // WMARK_MIN with lowmem_reserve of the node's highest zone
     FrameCount low_mark = {};
-    FrameCount reserve = {};  // lowmem_reserve, which both include
+    FrameCount high_mark = {};
+    FrameCount reserve = {};  // lowmem_reserve, which all three include
   };
   // Where a node's allocations look for memory.
   struct Zonelist {
@@ -187,6 +230,7 @@ class PageAllocator {
   uint32_t current_cpu_ = 0;
   FrameCount managed_;
   FrameCount allocated_;
+  SlowPath* slow_path_ = nullptr;
 };
 
 }  // namespace dmfrag::model

@@ -21,8 +21,9 @@ struct PageRequest {
 // The driver calls, for a user of permissions: Allocate, then the user's own kernel calls, and later Free, after the
 // user has put the direct-map entry back. For ordinary traffic: DivertFree before each order-0 free, if
 // diverts_frees(). Under memory pressure: Shrink. A page is in the cache, with the page allocator, or with a user,
-// never in two places. Calls come from one thread and never nest. Implementations allocate no memory of the host per
-// page.
+// never in two places. Calls come from one thread. They nest in one case: while the cache waits for memory, in an
+// allocation or a split of its own, Shrink and DivertFree may be called. Implementations allocate no memory of the host
+// per page.
 class CacheType {
  public:
   virtual ~CacheType() = default;

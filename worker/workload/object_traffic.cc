@@ -17,6 +17,7 @@ std::optional<Operation> ObjectStream::Next() {
   operation.order = traffic_.order;
   operation.type = traffic_.type;
   operation.protection = traffic_.protection;
+  operation.is_page_cache = traffic_.is_page_cache;
   if (!ends_.empty() && ends_.top().time <= next_creation_) {
     operation.kind = Operation::Kind::kDestroy;
     operation.time = ends_.top().time;

@@ -25,6 +25,7 @@ struct ObjectTraffic {
   model::Order order;
   model::Migratetype type = model::Migratetype::kUnmovable;
   Protection protection = Protection::kNone;
+  bool is_page_cache = false;
 };
 
 // The operations of one user, in order of time; an object's end comes before another's beginning at the same time. Each

@@ -29,6 +29,7 @@ struct Operation {
   model::Order order;
   model::Migratetype type = model::Migratetype::kUnmovable;
   Protection protection = Protection::kNone;
+  bool is_page_cache = false;  // clean file pages, which reclaim may drop
 };
 
 }  // namespace dmfrag::workload

@@ -8,7 +8,8 @@ ObjectTraffic OrdinaryTraffic(const OrdinaryConfig& config) {
           .lifetime_us = config.lifetime_us,
           .order = config.order,
           .type = config.type,
-          .protection = Protection::kNone};
+          .protection = Protection::kNone,
+          .is_page_cache = config.page_cache};
 }
 
 }  // namespace dmfrag::workload

@@ -56,11 +56,11 @@ absl::StatusOr<std::unique_ptr<FreeRunningMachine>> FreeRunningMachine::Create(c
                                 .rules = rules},
                                machine->predictor_->direct_map(), random));
   ASSIGN_OR_RETURN(machine->allocator_, model::PageAllocator::FromSnapshot(state, rules));
-  MovableFrames* frames = machine.get();  // a private base
+  model::MovableFrames* frames = machine.get();  // a private base
   for (size_t i = 0; i < state.zones.size(); ++i) {
     const model::FrameRange zone = state.zones[i].bounds;
     if (i + 1 < state.zones.size() && state.zones[i + 1].node == state.zones[i].node) continue;
-    machine->nodes_.push_back({zone, std::make_unique<Compaction>(machine->allocator_.get(), zone, frames), 0});
+    machine->nodes_.push_back({zone, std::make_unique<model::Compaction>(machine->allocator_.get(), zone, frames), 0});
   }
   machine->movable_.assign(state.zones.back().bounds.end.raw(), kNobody);
   machine->request_.calls.resize(1);

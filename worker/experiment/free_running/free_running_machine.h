@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "worker/experiment/free_running/compaction.h"
 #include "worker/experiment/free_running/step_expansion.h"
 #include "worker/experiment/replay.h"
+#include "worker/model/compaction.h"
 #include "worker/model/page_allocator.h"
 #include "worker/model/table_page_source.h"
 #include "worker/model/units.h"
@@ -24,7 +24,7 @@ namespace dmfrag::experiment {
 // A machine that starts as a capture's did, as far as its counts tell, and from there on picks every frame itself:
 // the allocator chooses, the direct map is split where its choices say, and page tables of splits come from the
 // allocator. Thread-compatible; not movable.
-class FreeRunningMachine : public RequestSink, private MovableFrames {
+class FreeRunningMachine : public RequestSink, private model::MovableFrames {
  public:
   // Reads memory map, release, processors and starting map of `input`, and the counts of its start.
   // Errors: kInvalidArgument as of Predictor::Create and SampleStart.
@@ -81,7 +81,7 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
   };
   struct Node {
     model::FrameRange highest_zone;
-    std::unique_ptr<Compaction> compaction;
+    std::unique_ptr<model::Compaction> compaction;
     uint32_t deferred = 0;
   };
   struct Page {

@@ -1,4 +1,4 @@
-#include "worker/experiment/free_running/compaction.h"
+#include "worker/model/compaction.h"
 
 #include <map>
 #include <memory>
@@ -9,14 +9,8 @@
 #include "worker/model/allocator_rules.h"
 #include "worker/model/memory_map.h"
 
-namespace dmfrag::experiment {
+namespace dmfrag::model {
 namespace {
-
-using model::FrameCount;
-using model::FrameNumber;
-using model::FrameRange;
-using model::Migratetype;
-using model::Order;
 
 constexpr FrameRange kZone{FrameNumber(4096), FrameNumber(65536)};
 
@@ -39,8 +33,8 @@ class CompactionTest : public ::testing::Test, private MovableFrames {
   }
 
   uint64_t WholeBlocks() const {
-    return allocator_.FreeBlocksInZoneOf(kZone.first, model::kPageblockOrder) +
-           2 * allocator_.FreeBlocksInZoneOf(kZone.first, model::kMaxOrder);
+    return allocator_.FreeBlocksInZoneOf(kZone.first, kPageblockOrder) +
+           2 * allocator_.FreeBlocksInZoneOf(kZone.first, kMaxOrder);
   }
 
   bool IsMovable(FrameNumber frame) const override { return movable_.contains(frame.raw()); }
@@ -50,7 +44,7 @@ class CompactionTest : public ::testing::Test, private MovableFrames {
     EXPECT_GT(to, from);
   }
 
-  model::PageAllocator allocator_{*model::MemoryMap::Pc(uint64_t{256} << 20), 1, model::AllocatorRules()};
+  PageAllocator allocator_{*MemoryMap::Pc(uint64_t{256} << 20), 1, AllocatorRules()};
   std::set<uint64_t> movable_;
   Compaction compaction_{&allocator_, kZone, this};
 };
@@ -92,4 +86,4 @@ TEST_F(CompactionTest, EmptyMemoryNeedsNone) {
 }
 
 }  // namespace
-}  // namespace dmfrag::experiment
+}  // namespace dmfrag::model
