@@ -78,6 +78,7 @@ class PageAllocator {
   void DrainPerCpuOfZone(FrameNumber frame);
 
   // A second of the kernel's time has passed: per-CPU lists let go of what they no longer need (vmstat_update).
+  // Simplification: lists of other nodes' zones are not emptied after three idle seconds.
   void DecayPerCpu();
 
   // A write to /proc/sys/vm/min_free_kbytes: sets all watermarks, and with them the fixed limits of per-CPU lists.
