@@ -160,13 +160,11 @@ FrameNumber PageAllocator::GiveOut(FrameIndex block, Order order, Migratetype ty
   return table_.FrameOf(block);
 }
 
-std::optional<FrameNumber> PageAllocator::AllocateFrom(ZoneState& zone, FrameCount mark, Order order, Migratetype type,
-                                                       Zone::Fragmentation fragmentation, uint32_t cpu) {
-  if (zone.zone.free_frames() < mark + order.frames()) return std::nullopt;
-  const FrameIndex block = order <= PerCpuLists::kMaxListOrder ? zone.per_cpu[cpu].Remove(order, type, fragmentation)
-                                                               : zone.zone.Remove(order, type, fragmentation);
-  if (block == kNoFrameIndex) return std::nullopt;
-  return GiveOut(block, order, type);
+FrameIndex PageAllocator::RemoveFrom(ZoneState& zone, FrameCount mark, Order order, Migratetype type,
+                                     Zone::Fragmentation fragmentation, uint32_t cpu) {
+  if (zone.zone.free_frames() < mark + order.frames()) return kNoFrameIndex;
+  return order <= PerCpuLists::kMaxListOrder ? zone.per_cpu[cpu].Remove(order, type, fragmentation)
+                                             : zone.zone.Remove(order, type, fragmentation);
 }
 
 std::optional<FrameNumber> PageAllocator::AllocateOnNode(uint32_t node, Order order, Migratetype type, uint32_t cpu) {
@@ -177,10 +175,10 @@ std::optional<FrameNumber> PageAllocator::AllocateOnNode(uint32_t node, Order or
     const size_t zones = attempt == 0 ? list.local : list.zones.size();
     for (size_t i = 0; i < zones; ++i) {
       ZoneState& zone = *list.zones[i];
-      const std::optional<FrameNumber> block =
-          AllocateFrom(zone, attempt < 2 ? zone.low_mark : zone.min_mark, order, type,
-                       attempt == 0 ? Zone::Fragmentation::kAvoided : Zone::Fragmentation::kAllowed, cpu);
-      if (block.has_value()) return block;
+      const FrameIndex block =
+          RemoveFrom(zone, attempt < 2 ? zone.low_mark : zone.min_mark, order, type,
+                     attempt == 0 ? Zone::Fragmentation::kAvoided : Zone::Fragmentation::kAllowed, cpu);
+      if (block != kNoFrameIndex) return GiveOut(block, order, type);
     }
   }
   return std::nullopt;

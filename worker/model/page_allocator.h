@@ -174,8 +174,9 @@ class PageAllocator {
   void SetBootWatermarks(AllocatorRules rules);
   // Processors that share a zone's memory (zone_highsize).
   uint32_t CpusSharing(const ZoneState& zone) const;
-  std::optional<FrameNumber> AllocateFrom(ZoneState& zone, FrameCount mark, Order order, Migratetype type,
-                                          Zone::Fragmentation fragmentation, uint32_t cpu);
+  // A block off a zone's lists, unless the zone is down to `mark`; kNoFrameIndex: none.
+  static FrameIndex RemoveFrom(ZoneState& zone, FrameCount mark, Order order, Migratetype type,
+                               Zone::Fragmentation fragmentation, uint32_t cpu);
   FrameNumber GiveOut(FrameIndex block, Order order, Migratetype type);
 
   FrameTable table_;
