@@ -170,7 +170,7 @@ TEST(FreeRunningTest, SplitsAreTheKernels) {
     EXPECT_LE(std::abs(row.model3.mean - static_cast<double>(row.level3)), 2) << row.name << ": splits of 1G pages";
   }
   // Where the kernel was booted again, ranges overlap.
-  for (const char* name : {"bulk-612-2G-a", "frag-61-1G-s3"}) {
+  for (const char* name : {"bulk-612-2G-a", "frag-61-1G-s3", "exhaust-61-1G-s121"}) {
     const Row repeats = Join(rows, name);
     EXPECT_LE(repeats.model2.least, repeats.kernel_most) << name;
     EXPECT_GE(repeats.model2.most, repeats.kernel_least) << name;

@@ -162,13 +162,11 @@ FrameNumber PageAllocator::GiveOut(FrameIndex block, Order order, Migratetype ty
   return table_.FrameOf(block);
 }
 
-std::optional<FrameNumber> PageAllocator::AllocateFrom(ZoneState& zone, FrameCount mark, Order order, Migratetype type,
-                                                       Zone::Fragmentation fragmentation, uint32_t cpu) {
-  if (zone.zone.free_frames() < mark + order.frames()) return std::nullopt;
-  const FrameIndex block = order <= PerCpuLists::kMaxListOrder ? zone.per_cpu[cpu].Remove(order, type, fragmentation)
-                                                               : zone.zone.Remove(order, type, fragmentation);
-  if (block == kNoFrameIndex) return std::nullopt;
-  return GiveOut(block, order, type);
+FrameIndex PageAllocator::RemoveFrom(ZoneState& zone, FrameCount mark, Order order, Migratetype type,
+                                     Zone::Fragmentation fragmentation, uint32_t cpu) {
+  if (zone.zone.free_frames() < mark + order.frames()) return kNoFrameIndex;
+  return order <= PerCpuLists::kMaxListOrder ? zone.per_cpu[cpu].Remove(order, type, fragmentation)
+                                             : zone.zone.Remove(order, type, fragmentation);
 }
 
 std::optional<FrameNumber> PageAllocator::AllocateOnNode(uint32_t node, Order order, Migratetype type, uint32_t cpu) {
@@ -179,10 +177,10 @@ std::optional<FrameNumber> PageAllocator::AllocateOnNode(uint32_t node, Order or
     const size_t zones = attempt == 0 ? list.local : list.zones.size();
     for (size_t i = 0; i < zones; ++i) {
       ZoneState& zone = *list.zones[i];
-      const std::optional<FrameNumber> block =
-          AllocateFrom(zone, zone.low_mark, order, type,
-                       attempt == 0 ? Zone::Fragmentation::kAvoided : Zone::Fragmentation::kAllowed, cpu);
-      if (block.has_value()) return block;
+      const FrameIndex block =
+          RemoveFrom(zone, zone.low_mark, order, type,
+                     attempt == 0 ? Zone::Fragmentation::kAvoided : Zone::Fragmentation::kAllowed, cpu);
+      if (block != kNoFrameIndex) return GiveOut(block, order, type);
     }
   }
   return slow_path_ == nullptr ? AllocateDownToMin(node, order, type, cpu)
@@ -193,9 +191,8 @@ std::optional<FrameNumber> PageAllocator::AllocateDownToMin(uint32_t node, Order
                                                             uint32_t cpu) {
   if (table_.IsFull()) return std::nullopt;
   for (ZoneState* zone : zonelists_[node].zones) {
-    const std::optional<FrameNumber> block =
-        AllocateFrom(*zone, zone->min_mark, order, type, Zone::Fragmentation::kAllowed, cpu);
-    if (block.has_value()) return block;
+    const FrameIndex block = RemoveFrom(*zone, zone->min_mark, order, type, Zone::Fragmentation::kAllowed, cpu);
+    if (block != kNoFrameIndex) return GiveOut(block, order, type);
   }
   return std::nullopt;
 }

@@ -92,6 +92,7 @@ class PageAllocator {
   void DrainPerCpuOfZone(FrameNumber frame);
 
   // A second of the kernel's time has passed: per-CPU lists let go of what they no longer need (vmstat_update).
+  // Simplification: lists of other nodes' zones are not emptied after three idle seconds.
   void DecayPerCpu();
 
   // A write to /proc/sys/vm/min_free_kbytes: sets all watermarks, and with them the fixed limits of per-CPU lists.
@@ -216,8 +217,9 @@ class PageAllocator {
   void SetBootWatermarks(AllocatorRules rules);
   // Processors that share a zone's memory (zone_highsize).
   uint32_t CpusSharing(const ZoneState& zone) const;
-  std::optional<FrameNumber> AllocateFrom(ZoneState& zone, FrameCount mark, Order order, Migratetype type,
-                                          Zone::Fragmentation fragmentation, uint32_t cpu);
+  // A block off a zone's lists, unless the zone is down to `mark`; kNoFrameIndex: none.
+  static FrameIndex RemoveFrom(ZoneState& zone, FrameCount mark, Order order, Migratetype type,
+                               Zone::Fragmentation fragmentation, uint32_t cpu);
   FrameNumber GiveOut(FrameIndex block, Order order, Migratetype type);
 
   FrameTable table_;

@@ -21,9 +21,12 @@ namespace dmfrag::model {
 //
 // Source: mm/page_alloc.c __rmqueue_smallest, __free_one_page; up to 6.14 __rmqueue_fallback, steal_suitable_fallback;
 // from 6.15 on __rmqueue_claim, try_to_claim_block, __rmqueue_steal. See AllocatorRules for what differs.
-// Simplifications: no watermark boost, no isolation, no HIGHATOMIC or CMA; whole blocks of kMaxOrder that were never
-// given out stay ranges of frames, behind every block that was ever freed, lowest first, as boot leaves them.
-// Thread-compatible. Operations take constant time per order; claiming part of a pageblock takes up to 512 steps.
+// Simplifications: no isolation, no HIGHATOMIC or CMA; whole blocks of kMaxOrder that were never given out stay ranges
+// of frames, behind every block that was ever freed, lowest first, as boot leaves them. A claim below a pageblock's
+// order does not boost the watermarks (boost_watermark): the boost lasts until the run of kswapd that it starts is over
+// (balance_pgdat takes it back), which without reclaim is at once. What that run leaves, a wake of kcompactd for a
+// whole pageblock, is up to who has compaction. Thread-compatible. Operations take constant time per order; claiming
+// part of a pageblock takes up to 512 steps.
 class Zone {
  public:
   // How far an allocation may go for the sake of not mixing types: ALLOC_NOFRAGMENT claims whole pageblocks alone.

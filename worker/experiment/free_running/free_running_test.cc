@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "third_party/abseil_extras/status_matchers.h"
+#include "worker/model/boot_machine.h"
 #include "worker/model/memory_map.h"
 
 namespace dmfrag::experiment {
@@ -107,6 +108,59 @@ TEST(FreeRunningTest, RecordedFramesSayHowManyPagesAndNotWhich) {
   EXPECT_GE(low.steps[0].level2_splits, 2);
   EXPECT_EQ(low.steps[0].level2_splits, high.steps[0].level2_splits);
   EXPECT_EQ(low.steps[1].mem_free, high.steps[1].mem_free);
+}
+
+// 512 MiB each, and a processor for each.
+ReplayInput OnTwoNodes(const std::vector<std::string>& actions) {
+  ReplayInput input = Input(actions);
+  const FrameNumber middle(uint64_t{1} << 17);
+  input.cpus = 2;
+  input.boot = model::BootMachine{.memory = input.memory,
+                                  .rules = {},
+                                  .image = std::nullopt,
+                                  .initrd = std::nullopt,
+                                  .moved_initrd = std::nullopt,
+                                  .nodes = {{{FrameNumber(256), middle}}, {{middle, input.memory.end()}}}};
+  return input;
+}
+
+TEST(FreeRunningTest, RequestsGoToTheNodeOfTheProcessorOrOfThePolicy) {
+  FreeCounts counts = Counts();
+  counts.types[0].free[1][10] = 70;
+  counts.types[0].pageblocks = {50, 198, 6};
+  counts.types.push_back(counts.types[0]);
+  counts.types[1].node = 1;
+  const auto splits = [&](const std::vector<std::string>& actions) {
+    auto result = RunFreely(OnTwoNodes(actions), counts, 1);
+    EXPECT_OK(result);
+    for (const FreeRunningStep& step : result->steps) EXPECT_EQ(step.source, StepSource::kExpanded) << step.action;
+    return result->steps.back().level2_splits - result->steps[result->steps.size() - 2].level2_splits;
+  };
+  // Freed pages wait on the per-CPU list of their node, and are used again there alone.
+  EXPECT_LE(splits({"secret s 5000", "free s", "secret t 5000"}), 1);
+  EXPECT_GT(splits({"pin 0", "secret s 5000", "free s", "pin 1", "secret t 5000"}), 6);
+  EXPECT_GT(splits({"secret s 5000", "free s", "mpol bind 1", "secret t 5000"}), 6);
+  EXPECT_LE(splits({"mpol bind 1", "secret s 5000", "free s", "mpol pref 1", "secret t 5000"}), 1);
+  const int64_t half = splits({"secret s 5000", "free s", "mpol inter", "secret t 5000"});
+  EXPECT_GT(half, 2);
+  EXPECT_LT(half, 7);
+}
+
+TEST(FreeRunningTest, PoliciesOfNodesThatAreNotThereAreLeftOut) {
+  const FreeRunningResult result = Freely(Input({"mpol bind 1", "mpol bind x", "mpol odd", "mpol default"}));
+  EXPECT_EQ(result.steps[0].source, StepSource::kNothing);
+  EXPECT_EQ(result.steps[1].source, StepSource::kNothing);
+  EXPECT_EQ(result.steps[2].source, StepSource::kNothing);
+  EXPECT_EQ(result.steps[3].source, StepSource::kExpanded);
+}
+
+TEST(FreeRunningTest, MinFreeKbytesSaysWhenMemoryIsUsedUp) {
+  const auto left = [](const std::string& kib) {
+    return Freely(Input({"write /proc/sys/vm/min_free_kbytes " + kib, "anonfill a 0"})).steps[1].mem_free.in_kib();
+  };
+  EXPECT_LT(left("2000"), 4000);
+  EXPECT_GT(left("40000"), 38000);
+  EXPECT_EQ(Freely(Input({"write /proc/sys/vm/min_free_kbytes much"})).steps[0].source, StepSource::kNothing);
 }
 
 TEST(FreeRunningTest, IsAFunctionOfTheSeed) {
