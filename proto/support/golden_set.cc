@@ -38,7 +38,7 @@ const std::vector<GoldenJob>& GoldenSet() {
          seed: 7
        )pb",
        "fc5924cf83cf286c6d06409d048319086108c89b9c564af11cf3a1ec179f2338",
-       "b36f5d6e45fe100b931112eb6db714703def9e03d3a44db4171b32350f14d73c"},
+       "aa257e46c0b89618c3515c4547c0b6cb02ebdef15d8b55bc1edcbeb93a823eda"},
   };
   return set;
 }

@@ -146,11 +146,45 @@ TEST(RunJobTest, BadSpecsAreRefusedByField) {
       {"cache { none {} } workload { noop {} } machine { numa_nodes: 8 }", "numa_nodes"},
       {"cache { none {} } workload { noop {} } kernel { cpa_release: KERNEL_RELEASE_5_17 }", "cpa_release"},
       {"cache { none {} } workload { mix { users { name: \"a\" ordinary {} } } }", "migratetype"},
+      {"cache { none {} } workload { mix { users { name: \"a\" ordinary { migratetype: MIGRATETYPE_UNMOVABLE "
+       "page_cache: "
+       "true } } } }",
+       "page_cache"},
       {"cache { none {} } workload { replay { capture_sha256: \"12\" } }", "capture_sha256"},
   };
   for (const auto& [text, field] : wrong) {
     EXPECT_THAT(RunJob(Spec(text), Captures()), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(field))) << text;
   }
+}
+
+TEST(RunJobTest, PageCacheIsReclaimedOnlyFromUsersThatSaySo) {
+  constexpr char kFiles[] = R"pb(
+    cache { none {} }
+    workload {
+      mix {
+        users {
+          name: "file"
+          ordinary {
+            migratetype: MIGRATETYPE_MOVABLE
+            interval_us { constant { value: 10000 } }
+            size_allocations { constant { value: 400 } }
+            lifetime_us { constant { value: 600000000 } }
+            page_cache: true
+          }
+        }
+      }
+    }
+    machine { memory_bytes: 268435456 }
+    length { duration_us: 3000000 })pb";
+  const v1::JobResult dropped = MustRun(kFiles);
+  EXPECT_GT(dropped.metrics().pages_reclaimed(), 10000);
+  EXPECT_EQ(dropped.metrics().allocations_failed(), 0);
+  v1::JobSpec kept = Spec(kFiles);
+  kept.mutable_workload()->mutable_mix()->mutable_users(0)->mutable_ordinary()->clear_page_cache();
+  const auto failed = RunJob(kept, Captures());
+  ASSERT_OK(failed);
+  EXPECT_EQ(failed->metrics().pages_reclaimed(), 0);
+  EXPECT_GT(failed->metrics().allocations_failed(), 0);
 }
 
 constexpr char kCapture[] =

@@ -14,7 +14,7 @@ namespace {
 
 constexpr FrameRange kZone{FrameNumber(4096), FrameNumber(65536)};
 
-class CompactionTest : public ::testing::Test, private MovableFrames {
+class CompactionTest : public ::testing::Test, protected MovableFrames {
  protected:
   // Fills the zone with movable pages and then frees two of three.
   void Fragment() {
@@ -78,6 +78,43 @@ TEST_F(CompactionTest, BlocksWithPagesThatCannotMoveStay) {
   EXPECT_FALSE(compaction_.MakeFreeBlock(0));
   EXPECT_EQ(WholeBlocks(), before);
   EXPECT_EQ(compaction_.moved_frames(), 0);
+}
+
+TEST_F(CompactionTest, SmallerBlocksNeedFewerPagesToMove) {
+  Fragment();
+  // One page in every pageblock cannot move: whole ones are out of reach, smaller ones are not.
+  for (FrameNumber block = kZone.first; block < kZone.end; block = block + kFramesPer2M) {
+    const auto first = movable_.lower_bound(block.raw());
+    if (first != movable_.end()) movable_.erase(first);
+  }
+  const uint64_t before = allocator_.FreeBlocks(Order(5));
+  EXPECT_FALSE(compaction_.MakeFreeBlock(0));
+  EXPECT_EQ(compaction_.moved_frames(), 0);
+  EXPECT_TRUE(compaction_.MakeFreeBlock(0, Order(5)));
+  EXPECT_GT(allocator_.FreeBlocks(Order(5)) + allocator_.FreeBlocks(Order(6)), before);
+  EXPECT_LE(compaction_.moved_frames(), 32);
+  EXPECT_OK(allocator_.CheckInvariants());
+}
+
+TEST_F(CompactionTest, BlocksOfTwoPageblocksCanBeMade) {
+  Fragment();
+  const uint64_t before = allocator_.FreeBlocksInZoneOf(kZone.first, kMaxOrder);
+  EXPECT_TRUE(compaction_.MakeFreeBlock(0, kMaxOrder));
+  EXPECT_EQ(allocator_.FreeBlocksInZoneOf(kZone.first, kMaxOrder), before + 1);
+  EXPECT_OK(allocator_.CheckInvariants());
+}
+
+TEST_F(CompactionTest, UntouchedMemoryOfALargeMachineIsPassedBy) {
+  PageAllocator large(*MemoryMap::Pc(uint64_t{4} << 40), 1, AllocatorRules());
+  const PageAllocator::ZoneInfo zone = large.InfoOf(2);
+  EXPECT_EQ(zone.frames.first, FrameNumber(1 << 20));
+  Compaction compaction(&large, zone.frames, this);
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(compaction.MakeFreeBlock(0));  // seconds, if every frame were looked at
+  // Pages at one end of it find no free frame but in whole blocks.
+  const FrameNumber page = *large.Allocate(Order(0), Migratetype::kMovable);
+  movable_ = {page.raw()};
+  EXPECT_FALSE(compaction.MakeFreeBlock(0));
+  EXPECT_EQ(movable_, std::set<uint64_t>{page.raw()});
 }
 
 TEST_F(CompactionTest, EmptyMemoryNeedsNone) {

@@ -40,6 +40,52 @@ TEST(PageAllocatorTest, NeverGivesOutAFrameTwiceAndTakesAllBack) {
   EXPECT_OK(allocator.CheckInvariants());
 }
 
+TEST(PageAllocatorTest, OwnersLastUntilThePageIsFreed) {
+  PageAllocator allocator(Pc(256 * kMib), kCpus, {});
+  const FrameNumber page = *allocator.Allocate(Order(0), Migratetype::kMovable);
+  EXPECT_FALSE(allocator.OwnerOf(page).has_value());
+  allocator.SetOwner(page, {3, 4});
+  EXPECT_EQ(allocator.OwnerOf(page), (PageAllocator::PageOwner{3, 4}));
+  allocator.ClearOwner(page);
+  EXPECT_FALSE(allocator.OwnerOf(page).has_value());
+  allocator.SetOwner(page, {5, 6});
+  allocator.Free(page, Order(0));
+  EXPECT_FALSE(allocator.OwnerOf(page).has_value());
+  EXPECT_EQ(allocator.Allocate(Order(0), Migratetype::kMovable), page);
+  EXPECT_FALSE(allocator.OwnerOf(page).has_value());
+  EXPECT_FALSE(allocator.OwnerOf(FrameNumber(~uint64_t{0})).has_value());
+  EXPECT_OK(allocator.CheckInvariants());
+}
+
+TEST(PageAllocatorTest, TheSlowPathIsAskedBelowTheLowMarkAndMayGoDownToTheMinimum) {
+  class Counting : public SlowPath {
+   public:
+    explicit Counting(PageAllocator* allocator) : allocator_(allocator) {}
+    std::optional<FrameNumber> AllocateSlowly(Order order, Migratetype type, uint32_t cpu) override {
+      ++asked;
+      return allocator_->AllocateDownToMin(order, type, cpu);
+    }
+    uint64_t asked = 0;
+
+   private:
+    PageAllocator* allocator_;
+  };
+  PageAllocator allocator(Pc(256 * kMib), kCpus, {});
+  Counting slow(&allocator);
+  allocator.SetSlowPath(&slow);
+  FrameCount at_first_asked;
+  while (allocator.Allocate(Order(0), Migratetype::kUnmovable).has_value()) {
+    if (slow.asked == 1) at_first_asked = allocator.InfoOf(1).free;
+  }
+  const PageAllocator::ZoneInfo zone = allocator.InfoOf(1);
+  EXPECT_LE(at_first_asked, zone.low_mark);
+  EXPECT_GT(at_first_asked + FrameCount(512), zone.low_mark);  // two batches below it at most
+  EXPECT_LE(zone.free, zone.min_mark);
+  EXPECT_EQ(zone.high_mark - zone.low_mark, zone.low_mark - zone.min_mark);
+  EXPECT_EQ(zone.frames, (FrameRange{FrameNumber(4096), FrameNumber(65536)}));
+  EXPECT_EQ(allocator.InfoOf(2).managed, FrameCount(0));
+}
+
 // Prediction 29 of the domain notes: drained and empty, everything has merged.
 TEST(PageAllocatorTest, Prediction29AllBlocksAreWholeAfterADrain) {
   PageAllocator allocator(Pc(256 * kMib), kCpus, {});
