@@ -103,7 +103,10 @@ FrameNumber PageAllocator::GiveOut(FrameIndex block, Order order, Migratetype ty
 
 std::optional<FrameNumber> PageAllocator::AllocateFrom(ZoneState& zone, FrameCount mark, Order order, Migratetype type,
                                                        Zone::Fragmentation fragmentation, uint32_t cpu) {
-  if (zone.per_cpu.empty() || zone.zone.free_frames() < mark + order.frames()) return std::nullopt;
+  // Per-CPU lists are not asked either if the zone has no free block that is large enough (__zone_watermark_ok).
+  if (zone.per_cpu.empty() || zone.zone.free_frames() < mark + order.frames() || !zone.zone.HasOrderOrMore(order)) {
+    return std::nullopt;
+  }
   const FrameIndex block = order <= PerCpuLists::kMaxListOrder ? zone.per_cpu[cpu].Remove(order, type, fragmentation)
                                                                : zone.zone.Remove(order, type, fragmentation);
   if (block == kNoFrameIndex) return std::nullopt;
@@ -130,7 +133,7 @@ uint64_t PageAllocator::BulkAllocate(uint64_t count, Migratetype type, uint32_t 
   if (table_.IsFull()) return 0;
   for (size_t i = kZones; i-- > 0;) {
     ZoneState& zone = zones_[i];
-    if (zone.per_cpu.empty() || zone.zone.free_frames() < zone.low_mark + FrameCount(count)) continue;
+    if (zone.per_cpu.empty() || zone.zone.free_frames() <= zone.low_mark + FrameCount(count)) continue;
     uint64_t taken = 0;
     for (; taken < count; ++taken) {
       const FrameIndex block = zone.per_cpu[cpu].RemoveForBulk(type, Zone::Fragmentation::kAllowed);

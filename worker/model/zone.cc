@@ -158,12 +158,15 @@ void Zone::Expand(FrameIndex block, Order from, Order to, Migratetype type) {
   }
 }
 
-FrameIndex Zone::Remove(Order order, Migratetype type, Fragmentation fragmentation) {
-  FrameIndex block = RemoveSmallest(order, type);
+FrameIndex Zone::RemoveNext(Order order, Migratetype type, Fragmentation fragmentation, Run* run) {
+  FrameIndex block = *run == Run::kStealing ? kNoFrameIndex : RemoveSmallest(order, type);
   if (block == kNoFrameIndex && !rules_.steal_from_smallest) block = FallBack(order, type, fragmentation);
   if (block == kNoFrameIndex && rules_.steal_from_smallest) {
-    block = Claim(order, type, fragmentation);
-    if (block == kNoFrameIndex && fragmentation == Fragmentation::kAllowed) block = Steal(order, type);
+    if (*run == Run::kFromLists) block = Claim(order, type, fragmentation);
+    if (block == kNoFrameIndex && fragmentation == Fragmentation::kAllowed) {
+      block = Steal(order, type);
+      *run = Run::kStealing;
+    }
   }
   if (block != kNoFrameIndex) free_ -= order.frames();
   return block;
