@@ -11,7 +11,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   dmfrag::tests::PageAllocatorEvents events;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  const std::string difference = dmfrag::tests::RunPageAllocatorProgram(bytes, events);
+  const std::string difference = dmfrag::tests::RunPageAllocatorProgram(bytes, events, 32);
   if (difference.empty()) return 0;
   std::fputs(difference.c_str(), stderr);
   std::abort();

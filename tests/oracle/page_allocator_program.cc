@@ -222,13 +222,14 @@ class Lockstep {
   }
 
  public:
+  void CheckInvariants() {
+    const absl::Status status = model_.CheckInvariants();
+    if (!status.ok() && !failed()) difference_ = std::string(status.message());
+  }
+
   // Everything that can be seen of both.
   void Compare() {
     if (failed()) return;
-    if (const absl::Status status = model_.CheckInvariants(); !status.ok()) {
-      difference_ = std::string(status.message());
-      return;
-    }
     const model::AllocatorSnapshot snapshot = model_.Snapshot();
     size_t next = 0;
     for (const ReferencePageAllocator::Zone& zone : reference_.zones()) {
@@ -327,7 +328,7 @@ class Lockstep {
 
 }  // namespace
 
-std::string RunPageAllocatorProgram(std::string_view bytes, PageAllocatorEvents& events) {
+std::string RunPageAllocatorProgram(std::string_view bytes, PageAllocatorEvents& events, size_t invariants_every) {
   if (bytes.size() < 2) return "";
   static constexpr std::array<KernelRelease, kAllocatorReleases> kReleases = {
       KernelRelease::k6_1, KernelRelease::k6_12, KernelRelease::k6_16, KernelRelease::k7_3};
@@ -339,6 +340,7 @@ std::string RunPageAllocatorProgram(std::string_view bytes, PageAllocatorEvents&
   for (size_t i = 0; i < kMaxOperations && bytes.size() >= kBytesPerOperation && !lockstep.failed(); ++i) {
     lockstep.Perform(byte(0), byte(1), byte(2));
     lockstep.Compare();
+    if (i % invariants_every == 0) lockstep.CheckInvariants();
     lockstep.Count();
     bytes.remove_prefix(kBytesPerOperation);
   }

@@ -1,6 +1,7 @@
 #ifndef DMFRAG_TESTS_ORACLE_PAGE_ALLOCATOR_PROGRAM_H_
 #define DMFRAG_TESTS_ORACLE_PAGE_ALLOCATOR_PROGRAM_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -24,9 +25,10 @@ struct PageAllocatorEvents {
 // depend on the format.
 //
 // Runs it on a PageAllocator and on its reference, which are compared whole after each operation: frames given out,
-// free lists and per-CPU lists in order, pageblock types, watermarks and counts, and the model's own invariants. Empty
-// if they agree, else the operations so far as text and what differs. Adds what happened to `events`.
-std::string RunPageAllocatorProgram(std::string_view bytes, PageAllocatorEvents& events);
+// free lists and per-CPU lists in order, pageblock types, watermarks and counts; and the model's own invariants after
+// every `invariants_every`-th, since they look at each frame. Empty if they agree, else the operations so far as text
+// and what differs. Adds what happened to `events`.
+std::string RunPageAllocatorProgram(std::string_view bytes, PageAllocatorEvents& events, size_t invariants_every = 1);
 
 // Numbers of releases and machines that the first byte chooses from: release + kAllocatorReleases * machine.
 inline constexpr unsigned kAllocatorReleases = 4;
