@@ -1,21 +1,19 @@
 #include <benchmark/benchmark.h>
 #include <malloc.h>
 
-#include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "tests/kernel/traces.h"
 #include "third_party/abseil_extras/check.h"
 #include "worker/experiment/page_user.h"
 #include "worker/model/machine.h"
 #include "worker/policy/registry.h"
 #include "worker/workload/ftrace_text.h"
-#include "worker/workload/xz.h"
 
 // Page operations as a run makes them, through the cache and with all accounting, and what machines cost to start and
 // to keep. An item is the allocation or the free of one block. Run it in the root of the tree: it reads a recorded
@@ -148,14 +146,10 @@ struct RecordedMix {
 };
 
 RecordedMix ReadMix() {
-  std::ifstream file("tests/kernel/traces/extr-612-1G-s124.trace.xz", std::ios::binary);
-  std::ostringstream content;
-  CHECK(file && content << file.rdbuf());
-  const auto text = workload::DecompressXz(content.str(), size_t{256} << 20);
-  CHECK(text.ok());
+  const std::string text = tests::Trace("extr-612-1G-s124");
   RecordedMix mix;
   std::map<FrameNumber, size_t> live;  // index of the allocation
-  workload::FtraceReader reader(*text);
+  workload::FtraceReader reader(text);
   while (true) {
     const auto event = reader.Next();
     CHECK(event.ok());

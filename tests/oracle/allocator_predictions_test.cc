@@ -1,21 +1,19 @@
 // Predictions 18, 27, 28 and 29 of the project's domain notes about the page allocator, by their numbers. Where they
 // are about traces they are tried on those of real kernels in tests/kernel/traces.
-#include <fstream>
 #include <memory>
 #include <set>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/kernel/traces.h"
 #include "third_party/abseil_extras/check.h"
 #include "third_party/abseil_extras/status_matchers.h"
 #include "worker/model/machine.h"
 #include "worker/model/page_allocator.h"
 #include "worker/workload/ftrace_text.h"
 #include "worker/workload/random.h"
-#include "worker/workload/xz.h"
 
 namespace dmfrag::tests {
 namespace {
@@ -123,15 +121,6 @@ TEST(AllocatorPredictionTest, P27_HalfAPageblockDecidesAboutItsType) {
     ASSERT_TRUE(with_alike->Allocate(Order(0), Migratetype::kUnmovable).has_value());
     EXPECT_EQ(with_alike->PageblockType(FrameNumber(4096)), Migratetype::kUnmovable);
   }
-}
-
-std::string Trace(const std::string& name) {
-  std::ifstream file("tests/kernel/traces/" + name + ".trace.xz", std::ios::binary);
-  std::ostringstream content;
-  CHECK(file && content << file.rdbuf());
-  const auto text = workload::DecompressXz(content.str(), size_t{256} << 20);
-  CHECK(text.ok());
-  return *text;
 }
 
 using workload::TraceEvent;
