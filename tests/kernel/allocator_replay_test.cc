@@ -4,18 +4,15 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <fstream>
 #include <map>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "tests/kernel/captures.h"
-#include "third_party/abseil_extras/check.h"
+#include "tests/kernel/traces.h"
 #include "third_party/abseil_extras/status_matchers.h"
 #include "worker/workload/allocator_capture.h"
-#include "worker/workload/xz.h"
 
 namespace dmfrag::tests {
 namespace {
@@ -28,17 +25,6 @@ using experiment::ReplayAllocator;
 using experiment::ReplayMode;
 using model::AllocatorRules;
 using model::KernelRelease;
-
-constexpr size_t kMaxTraceBytes = size_t{256} << 20;
-
-std::string Trace(const std::string& name) {
-  std::ifstream file("tests/kernel/traces/" + name + ".trace.xz", std::ios::binary);
-  std::ostringstream content;
-  CHECK(file && content << file.rdbuf());
-  const auto text = workload::DecompressXz(content.str(), kMaxTraceBytes);
-  CHECK(text.ok());
-  return *text;
-}
 
 KernelRelease ReleaseOf(const std::string& name) { return Capture(name).input.release; }
 

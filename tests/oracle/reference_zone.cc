@@ -27,9 +27,34 @@ std::vector<Migratetype> Fallbacks(Migratetype type) {
 
 }  // namespace
 
-ReferenceZone::ReferenceZone(uint64_t first, uint64_t end, KernelRelease release) : release_(release) {
-  for (uint64_t frame = first; frame < end; frame += 512) block_types_[frame / 512] = Migratetype::kMovable;
-  for (uint64_t frame = first; frame < end; frame += 1024) Put(frame, kMaxOrder, Migratetype::kMovable, true);
+ReferenceZone::ReferenceZone(uint64_t first, uint64_t end, KernelRelease release) : ReferenceZone(release) {
+  AddMemory(first, end);
+}
+
+void ReferenceZone::AddMemory(uint64_t first, uint64_t end) {
+  managed_ += end - first;
+  while (first < end) {
+    unsigned order = kMaxOrder;
+    while (first % Pages(order) != 0 || first + Pages(order) > end) --order;
+    Put(first, order, Migratetype::kMovable, true);
+    first += Pages(order);
+  }
+}
+
+Migratetype ReferenceZone::block_type(uint64_t frame) const {
+  const auto found = block_types_.find(frame / 512);
+  return found == block_types_.end() ? Migratetype::kMovable : found->second;
+}
+
+uint64_t ReferenceZone::free_frames() const {
+  uint64_t frames = 0;
+  for (const auto& [list, blocks] : lists_) frames += blocks.size() * Pages(list.first);
+  return frames;
+}
+
+void ReferenceZone::SetUse(uint64_t frame, unsigned order, std::optional<Migratetype> type) {
+  allocated_.erase(frame);
+  if (type) allocated_[frame] = {order, *type};
 }
 
 void ReferenceZone::Put(uint64_t frame, unsigned order, Migratetype type, bool at_tail) {
@@ -59,14 +84,24 @@ void ReferenceZone::TakeAndExpand(uint64_t frame, unsigned found, unsigned order
 }
 
 std::optional<uint64_t> ReferenceZone::Allocate(unsigned order, Migratetype type, bool may_fragment) {
-  std::optional<uint64_t> frame = TakeSmallest(order, type);
+  bool stealing = false;
+  return AllocateNext(order, type, may_fragment, &stealing);
+}
+
+std::optional<uint64_t> ReferenceZone::AllocateNext(unsigned order, Migratetype type, bool may_fragment,
+                                                    bool* stealing) {
+  std::optional<uint64_t> frame;
+  if (!*stealing) frame = TakeSmallest(order, type);
   if (release_ == KernelRelease::k6_1) {
     if (!frame) frame = Fallback61(order, type, may_fragment);
   } else if (release_ == KernelRelease::k6_12) {
     if (!frame) frame = Fallback612(order, type, may_fragment);
   } else {
-    if (!frame) frame = Claim(order, type, may_fragment);
-    if (!frame && may_fragment) frame = Steal(order, type);
+    if (!frame && !*stealing) frame = Claim(order, type, may_fragment);
+    if (!frame && may_fragment) {
+      frame = Steal(order, type);
+      *stealing = frame.has_value();
+    }
   }
   if (frame) allocated_[*frame] = {order, type};
   return frame;
@@ -148,21 +183,23 @@ std::optional<uint64_t> ReferenceZone::Claim(unsigned order, Migratetype type, b
   return std::nullopt;
 }
 
-uint64_t ReferenceZone::FreeAndAlike(uint64_t first, Migratetype type) const {
+uint64_t ReferenceZone::FreeAndAlike(uint64_t frame, Migratetype type) const {
+  const uint64_t first = frame / 512 * 512;
   uint64_t free = 0;
   uint64_t movable = 0;
-  for (const auto& [f, block] : free_) free += f / 512 == first / 512 ? Pages(block.order) : 0;
-  for (const auto& [f, block] : allocated_) {
-    movable += f / 512 == first / 512 && block.type == Migratetype::kMovable ? Pages(block.order) : 0;
+  for (auto it = free_.lower_bound(first); it != free_.lower_bound(first + 512); ++it) free += Pages(it->second.order);
+  for (auto it = allocated_.lower_bound(first); it != allocated_.lower_bound(first + 512); ++it) {
+    if (it->second.type == Migratetype::kMovable) movable += Pages(it->second.order);
   }
   if (type == Migratetype::kMovable) return free + movable;
   return block_type(first) == Migratetype::kMovable ? 512 - movable : free;
 }
 
-void ReferenceZone::MoveFree(uint64_t first, Migratetype type) {
+void ReferenceZone::MoveFree(uint64_t frame, Migratetype type) {
+  const uint64_t first = frame / 512 * 512;
   std::vector<std::pair<uint64_t, unsigned>> inside;
-  for (const auto& [f, block] : free_) {
-    if (f / 512 == first / 512) inside.push_back({f, block.order});
+  for (auto it = free_.lower_bound(first); it != free_.lower_bound(first + 512); ++it) {
+    inside.push_back({it->first, it->second.order});
   }
   for (const auto& [f, order] : inside) {
     Take(f);

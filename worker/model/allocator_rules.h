@@ -18,12 +18,17 @@ struct AllocatorRules {
   bool lists_follow_blocks = true;
   // 6.15 (commit c2f6ea38fc1b): if no block can be claimed, a single page comes from the smallest foreign block.
   // Before: from the first that is found, the largest; for movable pages from the smallest too.
+  // And (commit 90abee6d7895) what refills a per-CPU list goes on stealing once it has begun.
   bool steal_from_smallest = false;
+  // 6.16 ("mm: pcp: increase pcp->free_count threshold to trigger free_high"): a run of high-order frees must be longer,
+  // by half of the least `high`, before a per-CPU list gives everything up. No capture shows it.
+  bool longer_high_order_runs = false;
 
   static constexpr AllocatorRules Of(KernelRelease release) {
     return {.pcp_high_follows_load = release >= KernelRelease::k6_12,
             .lists_follow_blocks = release >= KernelRelease::k6_12,
-            .steal_from_smallest = release >= KernelRelease::k6_16};
+            .steal_from_smallest = release >= KernelRelease::k6_16,
+            .longer_high_order_runs = release >= KernelRelease::k6_16};
   }
 };
 

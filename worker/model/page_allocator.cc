@@ -164,7 +164,8 @@ FrameNumber PageAllocator::GiveOut(FrameIndex block, Order order, Migratetype ty
 
 FrameIndex PageAllocator::RemoveFrom(ZoneState& zone, FrameCount mark, Order order, Migratetype type,
                                      Zone::Fragmentation fragmentation, uint32_t cpu) {
-  if (zone.zone.free_frames() < mark + order.frames()) return kNoFrameIndex;
+  // Per-CPU lists are not asked either if the zone has no free block that is large enough (__zone_watermark_ok).
+  if (zone.zone.free_frames() < mark + order.frames() || !zone.zone.HasOrderOrMore(order)) return kNoFrameIndex;
   return order <= PerCpuLists::kMaxListOrder ? zone.per_cpu[cpu].Remove(order, type, fragmentation)
                                              : zone.zone.Remove(order, type, fragmentation);
 }
@@ -202,7 +203,7 @@ uint64_t PageAllocator::BulkAllocate(uint64_t count, Migratetype type, uint32_t 
   const Zonelist& list = zonelists_[node_of_cpu_[cpu]];
   for (size_t i = 0; i < list.local; ++i) {
     ZoneState& zone = *list.zones[i];
-    if (zone.zone.free_frames() < zone.low_mark + FrameCount(count)) continue;
+    if (zone.zone.free_frames() <= zone.low_mark + FrameCount(count)) continue;
     uint64_t taken = 0;
     for (; taken < count; ++taken) {
       const FrameIndex block = zone.per_cpu[cpu].RemoveForBulk(type, Zone::Fragmentation::kAllowed);

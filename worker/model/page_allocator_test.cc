@@ -241,6 +241,39 @@ TEST(PageAllocatorTest, BulkStopsAtTheWatermark) {
   EXPECT_TRUE(frames.empty());
 }
 
+// One zone with these free blocks of `order`, and a low watermark of 100 frames.
+AllocatorSnapshot OneZone(Order order, uint64_t blocks) {
+  AllocatorSnapshot snapshot;
+  ZoneSnapshot& zone = snapshot.zones.emplace_back();
+  zone.bounds = {FrameNumber(4096), FrameNumber(8192)};
+  zone.managed = FrameCount(4096);
+  zone.low_mark = FrameCount(100);
+  zone.per_cpu.push_back({.high = 300, .batch = 63, .lists = {}});
+  zone.block_types = {{FrameNumber(4096), 8, Migratetype::kMovable}};
+  BlockList& list = zone.free.emplace_back(BlockList{order, Migratetype::kMovable, {}});
+  for (uint64_t i = 0; i < blocks; ++i) list.blocks.push_back(FrameNumber(4096 + 4 * i));
+  return snapshot;
+}
+
+// zone_watermark_fast: more than the mark must be left.
+TEST(PageAllocatorTest, BulkLeavesMoreThanTheLowWatermark) {
+  const auto allocator = *PageAllocator::FromSnapshot(OneZone(Order(0), 150), {});
+  std::vector<FrameNumber> frames;
+  EXPECT_EQ(allocator->BulkAllocate(50, Migratetype::kMovable, 0, &frames), 0);
+  EXPECT_EQ(allocator->BulkAllocate(49, Migratetype::kMovable, 0, &frames), 49);
+}
+
+// __zone_watermark_ok: a block of the order must be free in the zone, whatever the per-CPU lists hold.
+TEST(PageAllocatorTest, AZoneWithoutALargeEnoughBlockIsPassedOver) {
+  AllocatorSnapshot snapshot = OneZone(Order(0), 500);
+  snapshot.zones[0].per_cpu[0].lists.push_back({Order(1), Migratetype::kMovable, {FrameNumber(8000)}});
+  const auto without = *PageAllocator::FromSnapshot(snapshot, {});
+  EXPECT_EQ(without->Allocate(Order(1), Migratetype::kMovable), std::nullopt);
+  snapshot.zones[0].free.push_back({Order(1), Migratetype::kUnmovable, {FrameNumber(8002)}});
+  const auto with = *PageAllocator::FromSnapshot(snapshot, {});
+  EXPECT_EQ(with->Allocate(Order(1), Migratetype::kMovable), FrameNumber(8000));
+}
+
 TEST(PageAllocatorTest, TellsAZonesFreeBlocksAndAFramesPageblockType) {
   PageAllocator allocator(*MemoryMap::Pc(uint64_t{1} << 30), 1, AllocatorRules());
   const FrameNumber dma(4000), dma32(5000);

@@ -31,7 +31,8 @@ PerCpuLists::PerCpuLists(FrameTable* table, Zone* zone, FrameCount managed, Fram
       batch_(std::max<uint64_t>(1, BatchOf(managed))),
       high_min_(HighMin(low, cpus, batch_)),
       high_max_(std::max(managed.raw() / kMinPercpuPagelistHighFraction / cpus, 4 * batch_)),
-      high_(high_min_) {}
+      high_(high_min_),
+      high_order_run_(rules.longer_high_order_runs ? batch_ + high_min_ / 2 : batch_) {}
 
 void PerCpuLists::SetLowMark(FrameCount low, uint32_t cpus) {
   const bool fixed = !high_follows_load_;
@@ -63,11 +64,10 @@ void PerCpuLists::AddToList(FrameIndex block, Order order, Migratetype type, boo
 }
 
 FrameIndex PerCpuLists::Remove(Order order, Migratetype type, Zone::Fragmentation fragmentation) {
-  const FrameIndex block = TakeFirst(order, type, fragmentation);
-  if (block == kNoFrameIndex) return block;
+  // Whether or not there is a block.
   free_count_ >>= 1;
   free_factor_ >>= 1;
-  return block;
+  return TakeFirst(order, type, fragmentation);
 }
 
 FrameIndex PerCpuLists::RemoveForBulk(Migratetype type, Zone::Fragmentation fragmentation) {
@@ -89,8 +89,9 @@ uint64_t PerCpuLists::FramesToRefill(Order order) {
 void PerCpuLists::Refill(Order order, Migratetype type, Zone::Fragmentation fragmentation) {
   const uint64_t frames = FramesToRefill(order);
   const uint64_t blocks = frames > 1 ? std::max<uint64_t>(frames >> order.raw(), 2) : frames;
+  Zone::Run run = Zone::Run::kFromLists;
   for (uint64_t i = 0; i < blocks; ++i) {
-    const FrameIndex block = zone_->Remove(order, type, fragmentation);
+    const FrameIndex block = zone_->RemoveNext(order, type, fragmentation, &run);
     if (block == kNoFrameIndex) return;
     AddToList(block, order, type, /*to_tail=*/true);
   }
@@ -107,7 +108,7 @@ void PerCpuLists::Insert(FrameIndex block, Order order) {
 void PerCpuLists::FreeSurplus(Order order, size_t list) {
   alloc_factor_ >>= 1;
   // A run of high-order frees without allocations gives everything up.
-  const bool give_all = order.raw() != 0 && free_count_ >= batch_ && last_was_high_order_;
+  const bool give_all = order.raw() != 0 && free_count_ >= high_order_run_ && last_was_high_order_;
   last_was_high_order_ = order.raw() != 0;
   if (free_count_ < batch_ << kBatchScaleMax) free_count_ += order.frames().raw();
   high_ = std::clamp(high_, high_min_, high_max_);

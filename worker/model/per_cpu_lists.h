@@ -91,6 +91,7 @@ class PerCpuLists {
   uint64_t high_min_;
   uint64_t high_max_;
   uint64_t high_;
+  uint64_t high_order_run_;    // frames freed in a row, from which on a high-order free gives everything up
   uint64_t count_ = 0;         // frames on all lists
   uint64_t free_count_ = 0;    // frames freed since the last allocations; makes a run of frees pass on more at once
   unsigned alloc_factor_ = 0;  // doubles what a run of order-0 allocations takes at once

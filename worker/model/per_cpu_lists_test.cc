@@ -41,6 +41,24 @@ class Lists {
     }
   }
 
+  // Frees blocks of two pages until the lists are empty; how many that takes.
+  int PairsFreedUntilEmpty() {
+    std::vector<FrameIndex> pairs;
+    for (int i = 0; i < 150; ++i) pairs.push_back(lists_.Remove(Order(1), kMovable, kAllowed));
+    int freed = 0;
+    do {
+      lists_.Insert(pairs[static_cast<size_t>(freed++)], Order(1));
+    } while (lists_.frames() != FrameCount(0) && freed < 150);
+    return freed;
+  }
+
+  // Asks for what is not to be had without mixing types.
+  void FailToAllocate() {
+    while (zone_.Remove(kPageblockOrder, kMovable, kAllowed) != kNoFrameIndex) {
+    }
+    EXPECT_EQ(lists_.Remove(Order(0), Migratetype::kReclaimable, Zone::Fragmentation::kAvoided), kNoFrameIndex);
+  }
+
   // Frees single pages until the zone has been given frames `times` times; how many each time.
   std::vector<uint64_t> FreeUntilSurplus(int times) {
     std::vector<uint64_t> given;
@@ -106,6 +124,21 @@ TEST(PerCpuListsTest, HighGrowsWithRefillsAndDecaysByAnEighthIn6_12) {
   for (int i = 0; i < 20; ++i) lists.lists().Decay();
   EXPECT_EQ(lists.lists().high(), 300);
   EXPECT_EQ(lists.lists().frames(), FrameCount(125));
+}
+
+// With a batch of 63 and a least `high` of 300: 63 frames in a row, from 6.16 on 213.
+TEST(PerCpuListsTest, ARunOfHighOrderFreesGivesEverythingUp) {
+  EXPECT_EQ(Lists(KernelRelease::k6_12).PairsFreedUntilEmpty(), 33);
+  EXPECT_EQ(Lists(KernelRelease::k7_3).PairsFreedUntilEmpty(), 108);
+}
+
+// An attempt that finds nothing ends a run of frees too: the next surplus is a batch, not all of the run.
+TEST(PerCpuListsTest, AFailedAllocationEndsARunOfFreesIn6_1) {
+  Lists lists(KernelRelease::k6_1);
+  lists.Allocate(3000);
+  EXPECT_THAT(lists.FreeUntilSurplus(2), ElementsAre(63, 126));
+  for (int i = 0; i < 2; ++i) lists.FailToAllocate();
+  EXPECT_THAT(lists.FreeUntilSurplus(1), ElementsAre(63));
 }
 
 TEST(PerCpuListsTest, DecayGivesUpWhatLiesAboveHighIn6_12) {

@@ -158,12 +158,15 @@ void Zone::Expand(FrameIndex block, Order from, Order to, Migratetype type) {
   }
 }
 
-FrameIndex Zone::Remove(Order order, Migratetype type, Fragmentation fragmentation) {
-  FrameIndex block = RemoveSmallest(order, type);
+FrameIndex Zone::RemoveNext(Order order, Migratetype type, Fragmentation fragmentation, Run* run) {
+  FrameIndex block = *run == Run::kStealing ? kNoFrameIndex : RemoveSmallest(order, type);
   if (block == kNoFrameIndex && !rules_.steal_from_smallest) block = FallBack(order, type, fragmentation);
   if (block == kNoFrameIndex && rules_.steal_from_smallest) {
-    block = Claim(order, type, fragmentation);
-    if (block == kNoFrameIndex && fragmentation == Fragmentation::kAllowed) block = Steal(order, type);
+    if (*run == Run::kFromLists) block = Claim(order, type, fragmentation);
+    if (block == kNoFrameIndex && fragmentation == Fragmentation::kAllowed) {
+      block = Steal(order, type);
+      *run = Run::kStealing;
+    }
   }
   if (block != kNoFrameIndex) free_ -= order.frames();
   return block;
@@ -211,7 +214,7 @@ FrameIndex Zone::FallBack(Order order, Migratetype type, Fragmentation fragmenta
     const std::optional<Migratetype> fallback = FallbackWith(found, type);
     if (!fallback.has_value()) continue;
     // Movable pages in a foreign block do no lasting harm, so that a large one need not be broken for them.
-    if (!MayClaim(found, type) && found > order) return Steal(order, type);
+    if (!MayClaim(found, type)) return Steal(order, type);
     return ClaimOrTakeOne(found, order, type, *fallback);
   }
   return kNoFrameIndex;
@@ -219,7 +222,6 @@ FrameIndex Zone::FallBack(Order order, Migratetype type, Fragmentation fragmenta
 
 FrameIndex Zone::ClaimOrTakeOne(Order found, Order order, Migratetype type, Migratetype fallback) {
   if (found >= kPageblockOrder) return ClaimWhole(found, order, type, fallback);
-  if (!MayClaim(found, type)) return TakeOne(found, order, type, fallback);
   const FrameIndex block = list(found, fallback).head();
   if (ClaimPart(block, type) || !rules_.lists_follow_blocks) return RemoveSmallest(order, type);
   return TakeOne(found, order, type, fallback);

@@ -43,9 +43,17 @@ class Zone {
   // use by nobody known; those of a movable pageblock count as movable. REQUIRES: the blocks' sections are touched.
   void Restore(FrameCount managed, const std::vector<BlockList>& free);
 
+  // Where a run of removals is: from 6.15 on, once a block was stolen, the rest of the run steals at once.
+  enum class Run { kFromLists, kStealing };
+
   // Takes a block out of the free lists; its record's state becomes kNone. kNoFrameIndex: no block of that order is to
   // be had.
-  FrameIndex Remove(Order order, Migratetype type, Fragmentation fragmentation);
+  FrameIndex Remove(Order order, Migratetype type, Fragmentation fragmentation) {
+    Run run = Run::kFromLists;
+    return RemoveNext(order, type, fragmentation, &run);
+  }
+  // The next of a run that takes several blocks alike (rmqueue_bulk). REQUIRES: `run` is kFromLists before the first.
+  FrameIndex RemoveNext(Order order, Migratetype type, Fragmentation fragmentation, Run* run);
 
   // Puts a block into the free lists of its pageblock's type, with its buddies as far as they are free.
   void Insert(FrameIndex block, Order order) { Insert(block, order, table_->block_type(block)); }
@@ -63,6 +71,12 @@ class Zone {
   FrameCount free_frames() const { return free_; }
   // Frames it was given at the start, in use or free.
   FrameCount managed_frames() const { return managed_; }
+  // There is a free block of this order or a larger one.
+  bool HasOrderOrMore(Order order) const {
+    unsigned orders = 0;
+    for (uint16_t of_type : nonempty_) orders |= of_type;
+    return orders >> order.raw() != 0;
+  }
   // Free blocks of one order and type, untouched ones included.
   uint64_t FreeBlocks(Order order, Migratetype type) const;
 

@@ -130,6 +130,22 @@ TEST_F(ZoneTest, MovableRequestsStealSmallBlocksAndLeaveTheirType) {
   EXPECT_EQ(Take(0, kMovable), 0);
 }
 
+// From 6.15 on.
+TEST_F(ZoneTest, ARunThatHasBegunToStealStealsOnWithoutALookElsewhere) {
+  std::vector<uint64_t> pages;
+  for (int i = 0; i < 8192; ++i) pages.push_back(Take(0, kMovable));
+  Give(pages[100], 0);
+  Zone::Run run = Zone::Run::kFromLists;
+  EXPECT_NE(zone_.RemoveNext(Order(0), kUnmovable, kAllowed, &run), kNoFrameIndex);
+  EXPECT_EQ(run, Zone::Run::kStealing);
+  // Whole blocks come free, which a new run claims.
+  for (size_t i = 2048; i < 8192; ++i) Give(pages[i], 0);
+  const FrameIndex stolen = zone_.RemoveNext(Order(0), kUnmovable, kAllowed, &run);
+  ASSERT_NE(stolen, kNoFrameIndex);
+  EXPECT_EQ(table_.block_type(stolen), kMovable);
+  EXPECT_EQ(TypeOf(Take(0, kUnmovable)), kUnmovable);
+}
+
 TEST_F(ZoneTest, FreedPagesGoToTheListOfTheirBlock) {
   const uint64_t frame = Take(0, kUnmovable);
   const uint64_t other = Take(0, kUnmovable);
