@@ -1,6 +1,7 @@
 #ifndef DMFRAG_WORKER_MODEL_TABLE_PAGE_SOURCE_H_
 #define DMFRAG_WORKER_MODEL_TABLE_PAGE_SOURCE_H_
 
+#include <cstdint>
 #include <optional>
 
 #include "worker/model/entry_flags.h"
@@ -19,6 +20,15 @@ class TablePageSource {
 
   // A collapse no longer needs the page table at `table`.
   virtual void ReturnTable(FrameNumber table) = 0;
+
+  // The processor that takes and returns tables from now on; at first 0.
+  void RunOn(uint32_t cpu) { cpu_ = cpu; }
+
+ protected:
+  uint32_t cpu() const { return cpu_; }
+
+ private:
+  uint32_t cpu_ = 0;
 };
 
 }  // namespace dmfrag::model

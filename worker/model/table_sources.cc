@@ -9,9 +9,9 @@ class BuddyTables : public TablePageSource {
  public:
   explicit BuddyTables(PageAllocator* allocator) : allocator_(allocator) {}
   std::optional<FrameNumber> TakeTable(MapLevel, FrameNumber) override {
-    return allocator_->Allocate(Order(0), Migratetype::kUnmovable);
+    return allocator_->Allocate(Order(0), Migratetype::kUnmovable, cpu());
   }
-  void ReturnTable(FrameNumber table) override { allocator_->Free(table, Order(0)); }
+  void ReturnTable(FrameNumber table) override { allocator_->Free(table, Order(0), cpu()); }
 
  private:
   PageAllocator* allocator_;
@@ -23,7 +23,7 @@ class GroupedTables : public TablePageSource {
   explicit GroupedTables(PageAllocator* allocator) : allocator_(allocator) {}
 
   std::optional<FrameNumber> TakeTable(MapLevel, FrameNumber) override {
-    if (free_.empty() && !AddBlock()) return allocator_->Allocate(Order(0), Migratetype::kUnmovable);
+    if (free_.empty() && !AddBlock()) return allocator_->Allocate(Order(0), Migratetype::kUnmovable, cpu());
     const FrameNumber table = free_.back();
     free_.pop_back();
     return table;
@@ -32,7 +32,7 @@ class GroupedTables : public TablePageSource {
 
   // Takes one block from the page allocator; false: there is none.
   bool AddBlock() {
-    const std::optional<FrameNumber> block = allocator_->Allocate(kPageblockOrder, Migratetype::kUnmovable);
+    const std::optional<FrameNumber> block = allocator_->Allocate(kPageblockOrder, Migratetype::kUnmovable, cpu());
     if (!block.has_value()) return false;
     allocator_->SplitAllocated(*block, kPageblockOrder);
     // The lowest is the first one out.

@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/experiment/free_running/sampled_start.h"
+#include "worker/experiment/replay.h"
 #include "worker/model/allocator_rules.h"
 
 namespace dmfrag::experiment {
@@ -18,31 +19,27 @@ using workload::CpaCall;
 absl::StatusOr<std::unique_ptr<FreeRunningMachine>> FreeRunningMachine::Create(const workload::ReplayInput& input,
                                                                                const workload::FreeCounts& start,
                                                                                workload::Random random) {
-  auto machine = std::unique_ptr<FreeRunningMachine>(new FreeRunningMachine());
-  ASSIGN_OR_RETURN(machine->predictor_, Predictor::Create(input, &machine->tables_));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Predictor> predictor, Predictor::Create(input, nullptr));
   const model::AllocatorRules rules = model::AllocatorRules::Of(input.release);
-  ASSIGN_OR_RETURN(const model::AllocatorSnapshot state,
-                   SampleStart({.memory = input.memory,
-                                .mem_total = start.mem_total.value_or(FrameCount(0)),
-                                .zones = start.types,
-                                .cpus = input.cpus,
-                                .rules = rules},
-                               machine->predictor_->direct_map(), random));
-  ASSIGN_OR_RETURN(machine->allocator_, model::PageAllocator::FromSnapshot(state, rules));
+  ASSIGN_OR_RETURN(model::AllocatorSnapshot state, SampleStart({.memory = input.memory,
+                                                                .mem_total = start.mem_total.value_or(FrameCount(0)),
+                                                                .zones = start.types,
+                                                                .cpus = input.cpus,
+                                                                .rules = rules},
+                                                               predictor->direct_map(), random));
+  auto machine = std::unique_ptr<FreeRunningMachine>(new FreeRunningMachine());
   machine->highest_zone_ = state.zones.back().bounds;
+  ASSIGN_OR_RETURN(machine->machine_,
+                   model::Machine::Start({.memory = input.memory,
+                                          .mapping = input.mapping,
+                                          .cpus = input.cpus,
+                                          .cpa_release = input.release,
+                                          .allocator_release = input.release},
+                                         {std::move(state), predictor->direct_map(), predictor->map_counters()}));
   MovableFrames* frames = machine.get();  // a private base
-  machine->compaction_ = std::make_unique<Compaction>(machine->allocator_.get(), machine->highest_zone_, frames);
+  machine->compaction_ = std::make_unique<Compaction>(&machine->machine_->allocator(), machine->highest_zone_, frames);
   machine->movable_.assign(machine->highest_zone_.end.raw(), kNobody);
-  machine->request_.calls.resize(1);
   return machine;
-}
-
-std::optional<FrameNumber> FreeRunningMachine::Tables::TakeTable(model::MapLevel, FrameNumber) {
-  return machine_->allocator_->Allocate(Order(0), Migratetype::kUnmovable, machine_->cpu_);
-}
-
-void FreeRunningMachine::Tables::ReturnTable(FrameNumber table) {
-  if (table != model::DirectMap::kNoFrame) machine_->allocator_->Free(table, Order(0), machine_->cpu_);
 }
 
 void FreeRunningMachine::PrepareWholeBlock(uint32_t cpu) {
@@ -51,8 +48,8 @@ void FreeRunningMachine::PrepareWholeBlock(uint32_t cpu) {
     return;
   }
   const FrameNumber zone = highest_zone_.first;
-  if (allocator_->FreeBlocksInZoneOf(zone, model::kPageblockOrder) != 0 ||
-      allocator_->FreeBlocksInZoneOf(zone, model::kMaxOrder) != 0) {
+  if (allocator().FreeBlocksInZoneOf(zone, model::kPageblockOrder) != 0 ||
+      allocator().FreeBlocksInZoneOf(zone, model::kMaxOrder) != 0) {
     return;
   }
   if (!compaction_->MakeFreeBlock(cpu)) deferred_ = kDeferredRequests;
@@ -61,7 +58,7 @@ void FreeRunningMachine::PrepareWholeBlock(uint32_t cpu) {
 std::optional<PageId> FreeRunningMachine::Allocate(Order order, Migratetype type, uint32_t cpu) {
   cpu_ = cpu;
   if (type != Migratetype::kMovable) PrepareWholeBlock(cpu);
-  const std::optional<FrameNumber> first = allocator_->Allocate(order, type, cpu);
+  const std::optional<FrameNumber> first = machine_->allocator().Allocate(order, type, cpu);
   if (!first.has_value()) return std::nullopt;
   PageId id = static_cast<PageId>(pages_.size());
   if (unused_ids_.empty()) {
@@ -78,29 +75,25 @@ std::optional<PageId> FreeRunningMachine::Allocate(Order order, Migratetype type
 void FreeRunningMachine::Free(PageId id, uint32_t cpu) {
   const Page& page = pages_[id];
   movable_[page.first.raw()] = kNobody;
-  allocator_->Free(page.first, page.order, cpu);
+  machine_->allocator().Free(page.first, page.order, cpu);
   unused_ids_.push_back(id);
 }
 
 void FreeRunningMachine::Change(const CpaCall& call) {
-  request_.calls[0] = call;
-  predictor_->Apply(request_);
-}
-
-void FreeRunningMachine::ChangePage(PageId page, CpaCall::Op op, uint32_t cpu) {
-  cpu_ = cpu;
-  CpaCall call;
-  call.op = op;
-  call.first = pages_[page].first;
-  Change(call);
+  machine_->RunOn(cpu_);
+  for (uint64_t i = 0; i < call.count; ++i) machine_->Change(RequestOf(call, call.Single(i).first));
 }
 
 void FreeRunningMachine::HidePage(PageId page, uint32_t cpu) {
-  ChangePage(page, CpaCall::Op::kSetDirectMapInvalid, cpu);
+  cpu_ = cpu;
+  machine_->RunOn(cpu);
+  machine_->SetDirectMapInvalidNoflush(pages_[page].first, pages_[page].order.frames());
 }
 
 void FreeRunningMachine::ShowPage(PageId page, uint32_t cpu) {
-  ChangePage(page, CpaCall::Op::kSetDirectMapDefault, cpu);
+  cpu_ = cpu;
+  machine_->RunOn(cpu);
+  machine_->SetDirectMapDefaultNoflush(pages_[page].first, pages_[page].order.frames());
 }
 
 void FreeRunningMachine::CompactAll() { compaction_->Run(cpu_); }

@@ -10,9 +10,10 @@
 #include "absl/status/statusor.h"
 #include "worker/experiment/free_running/compaction.h"
 #include "worker/experiment/free_running/step_expansion.h"
-#include "worker/experiment/replay.h"
+#include "worker/model/direct_map.h"
+#include "worker/model/direct_map_counters.h"
+#include "worker/model/machine.h"
 #include "worker/model/page_allocator.h"
-#include "worker/model/table_page_source.h"
 #include "worker/model/units.h"
 #include "worker/workload/page_type_info.h"
 #include "worker/workload/random.h"
@@ -37,11 +38,11 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
   void Free(PageId page, uint32_t cpu) override;
   void HidePage(PageId page, uint32_t cpu) override;
   void ShowPage(PageId page, uint32_t cpu) override;
-  model::FrameCount FreeFrames() const override { return allocator_->free_frames(); }
+  model::FrameCount FreeFrames() const override { return machine_->allocator().free_frames(); }
   void CompactAll() override;
 
   // The recorder flushes the kernel's statistics after a step that dumps nothing, and with that decays per-CPU lists.
-  void FlushStatistics() { allocator_->DecayPerCpu(); }
+  void FlushStatistics() { machine_->allocator().DecayPerCpu(); }
 
   // Where a block is now.
   model::FrameNumber FrameOf(PageId page) const { return pages_[page].first; }
@@ -51,9 +52,9 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
   void Change(const workload::CpaCall& call);
 
   // The kernel's counters as they should be now.
-  workload::KernelCounters counters() const { return predictor_->counters(); }
-  const model::DirectMap& direct_map() const { return predictor_->direct_map(); }
-  const model::PageAllocator& allocator() const { return *allocator_; }
+  const model::DirectMapCounters& counters() const { return machine_->direct_map_counters(); }
+  const model::DirectMap& direct_map() const { return machine_->direct_map(); }
+  const model::PageAllocator& allocator() const { return machine_->allocator(); }
   // Frames that compaction has moved so far.
   uint64_t moved_frames() const { return compaction_->moved_frames(); }
 
@@ -62,39 +63,26 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
   // Compaction that found nothing is not tried again for this many requests (defer_compaction).
   static constexpr uint32_t kDeferredRequests = 64;
 
-  class Tables : public model::TablePageSource {
-   public:
-    explicit Tables(FreeRunningMachine* machine) : machine_(machine) {}
-    std::optional<model::FrameNumber> TakeTable(model::MapLevel, model::FrameNumber) override;
-    void ReturnTable(model::FrameNumber table) override;
-
-   private:
-    FreeRunningMachine* machine_;
-  };
   struct Page {
     model::FrameNumber first;
     model::Order order;
     model::Migratetype type;
   };
 
-  FreeRunningMachine() : tables_(this) {}
+  FreeRunningMachine() = default;
 
   bool IsMovable(model::FrameNumber frame) const override;
   void Moved(model::FrameNumber from, model::FrameNumber to) override;
   // Before memory that cannot move is asked for: what kcompactd would have done by then.
   void PrepareWholeBlock(uint32_t cpu);
-  void ChangePage(PageId page, workload::CpaCall::Op op, uint32_t cpu);
 
-  Tables tables_;
-  std::unique_ptr<Predictor> predictor_;
-  std::unique_ptr<model::PageAllocator> allocator_;
+  std::unique_ptr<model::Machine> machine_;
   std::unique_ptr<Compaction> compaction_;
   model::FrameRange highest_zone_;
   std::vector<Page> pages_;
   std::vector<PageId> unused_ids_;
-  std::vector<PageId> movable_;   // by frame: the movable page it is, or kNobody
-  workload::ReplayStep request_;  // of one call, kept for its memory
-  uint32_t cpu_ = 0;              // that makes the request
+  std::vector<PageId> movable_;  // by frame: the movable page it is, or kNobody
+  uint32_t cpu_ = 0;             // that made the last request
   uint32_t deferred_ = 0;
 };
 
