@@ -37,8 +37,11 @@ absl::StatusOr<std::unique_ptr<FreeRunningMachine>> FreeRunningMachine::Create(c
   return machine;
 }
 
-std::optional<FrameNumber> FreeRunningMachine::Tables::TakeTable(model::MapLevel, FrameNumber) {
-  return machine_->allocator_->Allocate(Order(0), Migratetype::kUnmovable, machine_->cpu_);
+std::optional<FrameNumber> FreeRunningMachine::Tables::TakeTable(model::MapLevel level, FrameNumber first) {
+  const std::optional<FrameNumber> table =
+      machine_->allocator_->Allocate(Order(0), Migratetype::kUnmovable, machine_->cpu_);
+  if (table.has_value() && level == model::MapLevel::k2M) machine_->own_tables_.Add(first, *table);
+  return table;
 }
 
 void FreeRunningMachine::Tables::ReturnTable(FrameNumber table) {
@@ -85,6 +88,10 @@ void FreeRunningMachine::Free(PageId id, uint32_t cpu) {
 void FreeRunningMachine::Change(const CpaCall& call) {
   request_.calls[0] = call;
   predictor_->Apply(request_);
+  for (uint64_t i = 0; i < call.count; ++i) split_use_.Change(call.Single(i).first, call.pages_each);
+  for (const workload::MapEvent& event : predictor_->map_events()) {
+    if (!event.collapse && event.level == model::MapLevel::k2M) split_use_.Split(event.first);
+  }
 }
 
 void FreeRunningMachine::ChangePage(PageId page, CpaCall::Op op, uint32_t cpu) {

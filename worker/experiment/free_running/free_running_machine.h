@@ -9,6 +9,8 @@
 
 #include "absl/status/statusor.h"
 #include "worker/experiment/free_running/compaction.h"
+#include "worker/experiment/free_running/own_tables.h"
+#include "worker/experiment/free_running/split_block_use.h"
 #include "worker/experiment/free_running/step_expansion.h"
 #include "worker/experiment/replay.h"
 #include "worker/model/page_allocator.h"
@@ -54,6 +56,9 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
   workload::KernelCounters counters() const { return predictor_->counters(); }
   const model::DirectMap& direct_map() const { return predictor_->direct_map(); }
   const model::PageAllocator& allocator() const { return *allocator_; }
+  // Since the start.
+  const SplitBlockCounts& split_blocks() const { return split_use_.counts(); }
+  const OwnTableCounts& tables() const { return own_tables_; }
   // Frames that compaction has moved so far.
   uint64_t moved_frames() const { return compaction_->moved_frames(); }
 
@@ -94,7 +99,9 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
   std::vector<PageId> unused_ids_;
   std::vector<PageId> movable_;   // by frame: the movable page it is, or kNobody
   workload::ReplayStep request_;  // of one call, kept for its memory
-  uint32_t cpu_ = 0;              // that makes the request
+  SplitBlockUse split_use_;
+  OwnTableCounts own_tables_;
+  uint32_t cpu_ = 0;  // that makes the request
   uint32_t deferred_ = 0;
 };
 
