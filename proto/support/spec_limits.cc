@@ -63,8 +63,9 @@ absl::Status CheckSnapshot(const v1::MachineSpec& machine) {
   machine.GetReflection()->ListFields(machine, &fields);
   for (const auto* field : fields) {
     if (field->number() == v1::MachineSpec::kBootSnapshotSha256FieldNumber) continue;
-    return Wrong("machine." + field->name(),
-                 "must be left out where machine.boot_snapshot_sha256 gives the machine; leave out the one or the other");
+    return Wrong(
+        "machine." + field->name(),
+        "must be left out where machine.boot_snapshot_sha256 gives the machine; leave out the one or the other");
   }
   return absl::OkStatus();
 }

@@ -12,8 +12,8 @@ class CaptureSource {
  public:
   virtual ~CaptureSource() = default;
 
-  // The bytes of the capture with this SHA-256 (64 lower-case hex digits), checked against it or not: ReadChecked checks.
-  // Errors: kNotFound if there is no such capture; what reading meets otherwise.
+  // The bytes of the capture with this SHA-256 (64 lower-case hex digits), checked against it or not: ReadChecked
+  // checks. Errors: kNotFound if there is no such capture; what reading meets otherwise.
   virtual absl::StatusOr<std::string> ReadCapture(const std::string& sha256_hex) const = 0;
 };
 

@@ -66,12 +66,11 @@ absl::StatusOr<StartingMachine> SnapshotMachineFrom(const v1::JobSpec& spec, con
 
 absl::StatusOr<StartingMachine> BootingMachineFrom(const v1::MachineSpec& machine) {
   ASSIGN_OR_RETURN(model::MemoryMap memory, MemoryFrom(machine));
-  return StartingMachine{{.memory = std::move(memory),
-                          .mapping = {.gbpages = machine.gbpages(),
-                                      .pse = machine.pse(),
-                                      .debug_pagealloc = machine.debug_pagealloc()},
-                          .cpus = machine.cpus()},
-                         std::nullopt};
+  return StartingMachine{
+      {.memory = std::move(memory),
+       .mapping = {.gbpages = machine.gbpages(), .pse = machine.pse(), .debug_pagealloc = machine.debug_pagealloc()},
+       .cpus = machine.cpus()},
+      std::nullopt};
 }
 
 absl::StatusOr<StartingMachine> MachineFrom(const v1::JobSpec& spec, const CaptureSource& captures) {

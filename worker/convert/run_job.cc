@@ -8,6 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/canonical.h"
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/convert/allocator_replay_to_proto.h"
+#include "worker/convert/free_running_to_proto.h"
 #include "worker/convert/result_to_proto.h"
 #include "worker/convert/run_config_from_spec.h"
 #include "worker/experiment/allocator_replay.h"

@@ -9,6 +9,7 @@
 #include "worker/model/allocator_snapshot.h"
 #include "worker/model/attribute_changer.h"
 #include "worker/model/attribute_request.h"
+#include "worker/model/cpa_observer.h"
 #include "worker/model/direct_map.h"
 #include "worker/model/direct_map_counters.h"
 #include "worker/model/event_counters.h"
@@ -60,10 +61,14 @@ class Machine {
   // Who is charged for events from now on. `account` must outlive its use; never null.
   void ChargeTo(EventCounters* account) { account_ = account; }
   EventCounters& account() { return *account_; }
+  const EventCounters& account() const { return *account_; }
 
   // The processor that makes the calls from now on, at first 0: page tables come from its lists.
   // REQUIRES: below the configured number.
   void RunOn(uint32_t cpu) { tables_->RunOn(cpu); }
+
+  // Tells `observer` what CPA does from now on; null: nobody. It must outlive its use.
+  void Observe(CpaObserver* observer) { changer_.Observe(observer); }
 
   // Any request of CPA on the direct map.
   CpaOutcome Change(const AttributeRequest& request) { return changer_.Change(request, *account_); }

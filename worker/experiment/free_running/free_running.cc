@@ -13,9 +13,8 @@
 namespace dmfrag::experiment {
 namespace {
 
-std::array<std::array<uint64_t, model::kOrders>, model::kMigratetypes> FreeBlocks(
-    const model::AllocatorSnapshot& state) {
-  std::array<std::array<uint64_t, model::kOrders>, model::kMigratetypes> blocks{};
+FreeBlockCounts FreeBlocks(const model::AllocatorSnapshot& state) {
+  FreeBlockCounts blocks{};
   for (const model::ZoneSnapshot& zone : state.zones) {
     for (const model::BlockList& list : zone.free) {
       blocks[static_cast<size_t>(list.type)][list.order.raw()] += list.blocks.size();
@@ -61,6 +60,8 @@ absl::StatusOr<FreeRunningResult> RunFreely(const workload::ReplayInput& input, 
     done.level2_splits = static_cast<int64_t>(machine->counters().level2_splits - before.level2_splits);
     done.level3_splits = static_cast<int64_t>(machine->counters().level3_splits - before.level3_splits);
     done.mem_free = machine->FreeFrames();
+    done.split_blocks = machine->split_blocks();
+    done.tables = machine->tables();
     if (!step.action.starts_with("dump")) machine->FlushStatistics();
     if (step.action.starts_with("dump")) done.free_blocks = FreeBlocks(machine->allocator().Snapshot());
   }

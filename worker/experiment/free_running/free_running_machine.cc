@@ -36,6 +36,7 @@ absl::StatusOr<std::unique_ptr<FreeRunningMachine>> FreeRunningMachine::Create(c
                                           .cpa_release = input.release,
                                           .allocator_release = input.release},
                                          {std::move(state), predictor->direct_map(), predictor->map_counters()}));
+  machine->machine_->Observe(machine.get());
   MovableFrames* frames = machine.get();  // a private base
   machine->compaction_ = std::make_unique<Compaction>(&machine->machine_->allocator(), machine->highest_zone_, frames);
   machine->movable_.assign(machine->highest_zone_.end.raw(), kNobody);
@@ -84,16 +85,29 @@ void FreeRunningMachine::Change(const CpaCall& call) {
   for (uint64_t i = 0; i < call.count; ++i) machine_->Change(RequestOf(call, call.Single(i).first));
 }
 
+void FreeRunningMachine::OnRequest(const model::AttributeRequest& request) {
+  split_use_.Change(request.range.first, request.range.count());
+}
+
+void FreeRunningMachine::OnSplit(model::MapLevel level, FrameNumber first) {
+  if (level == model::MapLevel::k2M) split_use_.Split(first);
+}
+
+OwnTableCounts FreeRunningMachine::tables() const {
+  const model::EventCounters& events = machine_->account();
+  return {static_cast<uint64_t>(events.splits_2m), static_cast<uint64_t>(events.table_pages_in_split_block)};
+}
+
 void FreeRunningMachine::HidePage(PageId page, uint32_t cpu) {
   cpu_ = cpu;
   machine_->RunOn(cpu);
-  machine_->SetDirectMapInvalidNoflush(pages_[page].first, pages_[page].order.frames());
+  machine_->SetDirectMapInvalidNoflush(pages_[page].first, FrameCount(1));
 }
 
 void FreeRunningMachine::ShowPage(PageId page, uint32_t cpu) {
   cpu_ = cpu;
   machine_->RunOn(cpu);
-  machine_->SetDirectMapDefaultNoflush(pages_[page].first, pages_[page].order.frames());
+  machine_->SetDirectMapDefaultNoflush(pages_[page].first, FrameCount(1));
 }
 
 void FreeRunningMachine::CompactAll() { compaction_->Run(cpu_); }

@@ -9,7 +9,11 @@
 
 #include "absl/status/statusor.h"
 #include "worker/experiment/free_running/compaction.h"
+#include "worker/experiment/free_running/own_tables.h"
+#include "worker/experiment/free_running/split_block_use.h"
 #include "worker/experiment/free_running/step_expansion.h"
+#include "worker/model/attribute_request.h"
+#include "worker/model/cpa_observer.h"
 #include "worker/model/direct_map.h"
 #include "worker/model/direct_map_counters.h"
 #include "worker/model/machine.h"
@@ -24,7 +28,7 @@ namespace dmfrag::experiment {
 // A machine that starts as a capture's did, as far as its counts tell, and from there on picks every frame itself:
 // the allocator chooses, the direct map is split where its choices say, and page tables of splits come from the
 // allocator. Thread-compatible; not movable.
-class FreeRunningMachine : public RequestSink, private MovableFrames {
+class FreeRunningMachine : public RequestSink, private MovableFrames, private model::CpaObserver {
  public:
   // Reads memory map, release, processors and starting map of `input`, and the counts of its start.
   // Errors: kInvalidArgument as of Predictor::Create and SampleStart.
@@ -55,6 +59,9 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
   const model::DirectMapCounters& counters() const { return machine_->direct_map_counters(); }
   const model::DirectMap& direct_map() const { return machine_->direct_map(); }
   const model::PageAllocator& allocator() const { return machine_->allocator(); }
+  // Since the start.
+  const SplitBlockCounts& split_blocks() const { return split_use_.counts(); }
+  OwnTableCounts tables() const;
   // Frames that compaction has moved so far.
   uint64_t moved_frames() const { return compaction_->moved_frames(); }
 
@@ -73,6 +80,9 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
 
   bool IsMovable(model::FrameNumber frame) const override;
   void Moved(model::FrameNumber from, model::FrameNumber to) override;
+  void OnRequest(const model::AttributeRequest& request) override;
+  void OnSplit(model::MapLevel level, model::FrameNumber first) override;
+  void OnCollapse(model::MapLevel, model::FrameNumber) override {}
   // Before memory that cannot move is asked for: what kcompactd would have done by then.
   void PrepareWholeBlock(uint32_t cpu);
 
@@ -82,7 +92,8 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
   std::vector<Page> pages_;
   std::vector<PageId> unused_ids_;
   std::vector<PageId> movable_;  // by frame: the movable page it is, or kNobody
-  uint32_t cpu_ = 0;             // that made the last request
+  SplitBlockUse split_use_;
+  uint32_t cpu_ = 0;  // that made the last request
   uint32_t deferred_ = 0;
 };
 
