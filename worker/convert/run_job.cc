@@ -1,6 +1,7 @@
 #include "worker/convert/run_job.h"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,20 @@ absl::StatusOr<v1::JobResult> RunFreeReplay(const v1::ReplayWorkload& replay, ui
   return ResultFromFreeRunning(capture, counts, *start, result);
 }
 
+// A step of the same number does something else in a trace of another run.
+absl::Status CheckSameRun(const workload::ReplayInput& input, const experiment::AllocatorReplayResult& replay) {
+  std::map<int32_t, std::string> actions;
+  for (const workload::ReplayStep& step : input.steps) actions[step.index] = step.action;
+  for (const experiment::AllocatorStep& step : replay.steps) {
+    const auto action = actions.find(step.index);
+    if (action == actions.end() || action->second == step.action) continue;
+    return absl::InvalidArgumentError(absl::StrCat("trace: step ", step.index, " is \"", step.action,
+                                                   "\", but in capture ", input.capture_id, " it is \"", action->second,
+                                                   "\"; the trace is of another run: name that of this one"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<v1::JobResult> RunTraceReplay(const v1::ReplayWorkload& replay, const CaptureSource& captures) {
   ASSIGN_OR_RETURN(const std::string bytes, ReadChecked(captures, replay.capture_sha256()));
   ASSIGN_OR_RETURN(const workload::KernelCapture capture, workload::ReadKernelCapture(bytes));
@@ -63,6 +78,7 @@ absl::StatusOr<v1::JobResult> RunTraceReplay(const v1::ReplayWorkload& replay, c
   ASSIGN_OR_RETURN(const std::string trace, workload::DecompressXz(compressed, kMaxTraceBytes));
   ASSIGN_OR_RETURN(const experiment::AllocatorReplayResult result,
                    experiment::ReplayAllocator(dumps, trace, model::AllocatorRules::Of(capture.input.release), {}));
+  RETURN_IF_ERROR(CheckSameRun(capture.input, result));
   return ResultFromAllocatorReplay(capture.input, result);
 }
 
