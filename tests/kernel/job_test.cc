@@ -136,11 +136,11 @@ TEST_F(JobTest, WhatNoMachineCanStartFromIsRefused) {
 TEST_F(JobTest, ACaptureRunsWithTheModelsFrames) {
   const std::string text = ReplayOf("bulk-612-2G-a", "frames: REPLAY_FRAMES_MODEL");
   const v1::JobResult result = Run(text);
-  const v1::FreeRunningReport& report = result.free_running();
-  EXPECT_EQ(report.capture_id(), "bulk-612-2G-a");
+  const v1::FreeRunningReport& report = result.replay().free_running();
+  EXPECT_EQ(result.replay().capture_id(), "bulk-612-2G-a");
+  EXPECT_THAT(result.replay().steps(), IsEmpty());
   EXPECT_EQ(report.kernel_splits_2m(), 40);
   EXPECT_THAT(result.metrics().splits_2m(), AllOf(Ge(38), Le(42)));
-  EXPECT_FALSE(result.has_replay());
   // Where the kernel was counted, both sides stand beside each other.
   int counted = 0;
   for (const v1::FreeRunningStep& step : report.steps()) {
@@ -161,7 +161,7 @@ TEST_F(JobTest, ATraceIsReplayedEventByEvent) {
   const auto traced = [&](const std::string& trace) {
     return "trace_sha256: \"" + files_.Add(TraceBytes(trace)) + "\"";
   };
-  const v1::AllocatorReport report = Run(ReplayOf("fl-61-1G-a", traced("fl-61-1G-a"))).allocator();
+  const v1::AllocatorReport report = Run(ReplayOf("fl-61-1G-a", traced("fl-61-1G-a"))).replay().allocator();
   int64_t allocations = 0;
   for (const v1::AllocatorStep& step : report.steps()) {
     allocations += step.allocations();
@@ -176,7 +176,7 @@ TEST_F(JobTest, ATraceIsReplayedEventByEvent) {
   // Compaction's pages are listed.
   int64_t compacted = 0;
   const v1::JobResult extreme = Run(ReplayOf("extr-612-1G-s124", traced("extr-612-1G-s124")));
-  for (const v1::AllocatorStep& step : extreme.allocator().steps()) compacted += step.compaction_pages();
+  for (const v1::AllocatorStep& step : extreme.replay().allocator().steps()) compacted += step.compaction_pages();
   EXPECT_EQ(compacted, 529 + 379);
 }
 

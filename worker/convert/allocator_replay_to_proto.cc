@@ -56,14 +56,16 @@ void SetDump(const experiment::AllocatorDumpComparison& dump, v1::AllocatorDump&
 
 }  // namespace
 
-v1::JobResult ResultFromAllocatorReplay(const workload::ReplayInput& input,
+v1::JobResult ResultFromAllocatorReplay(const workload::ReplayInput& input, int32_t start_step,
                                         const experiment::AllocatorReplayResult& replay) {
   v1::JobResult result;
   result.set_outcome(v1::OUTCOME_COMPLETED);
   result.mutable_metrics();
-  v1::AllocatorReport& report = *result.mutable_allocator();
-  report.set_capture_id(input.capture_id);
-  report.set_kernel(input.kernel);
+  v1::ReplayReport& proto = *result.mutable_replay();
+  proto.set_capture_id(input.capture_id);
+  proto.set_kernel(input.kernel);
+  proto.set_start_step(start_step);
+  v1::AllocatorReport& report = *proto.mutable_allocator();
   for (const experiment::AllocatorStep& step : replay.steps) SetStep(step, *report.add_steps());
   for (const experiment::AllocatorDumpComparison& dump : replay.dumps) SetDump(dump, *report.add_dumps());
   report.set_unexpected_frees(Signed(replay.unexpected_frees));

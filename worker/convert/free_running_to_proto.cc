@@ -52,7 +52,7 @@ void SetState(const experiment::StepState& state, v1::FreeRunningState& proto) {
   }
 }
 
-// What is known at the end is what the last step that knows it says.
+// As they are after the last step.
 void SetMetrics(const v1::FreeRunningReport& report, v1::Metrics& metrics) {
   if (report.steps().empty()) return;
   const v1::FreeRunningState& last = report.steps().rbegin()->model();
@@ -69,10 +69,11 @@ v1::JobResult ResultFromFreeRunning(const workload::KernelCapture& capture,
                                     const experiment::FreeRunningResult& run) {
   v1::JobResult result;
   result.set_outcome(v1::OUTCOME_COMPLETED);
-  v1::FreeRunningReport& report = *result.mutable_free_running();
-  report.set_capture_id(capture.input.capture_id);
-  report.set_kernel(capture.input.kernel);
-  report.set_start_step(start.step);
+  v1::ReplayReport& replay = *result.mutable_replay();
+  replay.set_capture_id(capture.input.capture_id);
+  replay.set_kernel(capture.input.kernel);
+  replay.set_start_step(start.step);
+  v1::FreeRunningReport& report = *replay.mutable_free_running();
   report.set_moved_pages(static_cast<int64_t>(run.moved_frames));
   for (const experiment::StepComparison& step :
        experiment::CompareSteps(capture.input, capture.measured, counts, start.step, run)) {

@@ -79,7 +79,7 @@ absl::StatusOr<v1::JobResult> RunTraceReplay(const v1::ReplayWorkload& replay, c
   ASSIGN_OR_RETURN(const experiment::AllocatorReplayResult result,
                    experiment::ReplayAllocator(dumps, trace, model::AllocatorRules::Of(capture.input.release), {}));
   RETURN_IF_ERROR(CheckSameRun(capture.input, result));
-  return ResultFromAllocatorReplay(capture.input, result);
+  return ResultFromAllocatorReplay(capture.input, dumps.front().step, result);
 }
 
 absl::StatusOr<v1::JobResult> RunReplay(const v1::ReplayWorkload& replay, const CaptureSource& captures) {
