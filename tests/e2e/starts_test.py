@@ -45,10 +45,9 @@ def test_machines_start_from_captures_named_by_their_files(cluster):
     results = cluster.raw_results(name)
     assert len(results) == 8
     direct_map = {}
-    for result in results:
-        metrics = result["result"]["metrics"]
-        direct_map[result["axis_labels"][1]] = int(metrics["direct_map_4k_kib"]) + int(metrics["direct_map_2m_kib"])
-        assert int(metrics["protected_pages"]) > 0
+    for row in results:
+        direct_map[row["boot_snapshot"]] = int(row["direct_map_4k_kib"]) + int(row["direct_map_2m_kib"])
+        assert int(row["protected_pages"]) > 0
     # Each its own machine: the sums of the DirectMap lines of the captures.
     assert direct_map == {"exact.json.xz": 1048424, "counts.json.xz": 1048424}
 
