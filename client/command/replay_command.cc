@@ -1,5 +1,6 @@
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,7 +10,12 @@
 #include "client/command/registry.h"
 #include "client/command/submission.h"
 #include "client/connection/connection.h"
+#include "client/format/table.h"
+#include "client/replay/allocator_summary.h"
 #include "client/replay/capture_file.h"
+#include "client/replay/free_running_json.h"
+#include "client/replay/free_running_steps.h"
+#include "client/replay/free_running_summary.h"
 #include "client/replay/replay.h"
 #include "client/replay/summary.h"
 #include "client/replay/summary_json.h"
@@ -21,31 +27,51 @@
 namespace dmfrag::client {
 namespace {
 
-// Predicts the direct map of recorded kernels from their recorded requests, and compares.
+// Starts drawn of each capture, unless the command line says otherwise.
+constexpr uint32_t kSeeds = 20;
+constexpr uint32_t kMostSeeds = 1000;
+
+// Predicts what recorded kernels did, and compares: the direct map from their recorded requests; or splits and free
+// memory, with frames of the model's own; or the page allocator, event by event of a trace.
 class ReplayCommand : public Command {
  public:
   CLI::App* Register(CLI::App& app) override {
-    CLI::App* sub =
-        app.add_subcommand("replay", "Predict the direct map of recorded kernels, and compare step by step");
+    CLI::App* sub = app.add_subcommand("replay", "Predict what recorded kernels did, and compare step by step");
     CLI::Option* files = sub->add_option("capture", files_, "Captures: .json.xz or .json")->type_name("CAPTURE");
     sub->add_option("--all", folder_, "Every capture below this folder")->type_name("DIR")->excludes(files);
     sub->add_option("--steps", steps_, "changed: steps in which a counter moved or differs; all: every compared step")
         ->check(CLI::IsMember({"changed", "all"}))
         ->capture_default_str();
+    sub->add_option("--frames", frames_,
+                    "recorded: the kernel's frames, which predict the direct map; model: frames of the model's own "
+                    "choice, which predict splits and free memory")
+        ->check(CLI::IsMember({"recorded", "model"}))
+        ->capture_default_str();
+    seeds_option_ = sub->add_option("--seeds", seeds_, "Starts to draw of each capture, with --frames=model")
+                        ->check(CLI::Range(1u, kMostSeeds))
+                        ->capture_default_str();
+    sub->add_option("--trace", trace_file_,
+                    "Replay the page allocator event by event of this trace (.trace.xz) of the one capture named, "
+                    "which has dumps of free lists")
+        ->type_name("TRACE")
+        ->excludes("--frames", "--all");
+    sub->add_flag("-v,--verbose", verbose_, "The steps of every capture, with --frames=model");
     sub->add_flag("--no-cache", no_cache_, "Run every replay, also those whose result is known");
     AddWorkerOptions(*sub, workers_);
-    sub->footer("Example:\n  dmfrag replay --all captures/ -o json");
+    sub->footer(
+        "Examples:\n  dmfrag replay --all captures/ -o json\n"
+        "  dmfrag replay --frames=model --seeds 20 --all captures/\n"
+        "  dmfrag replay --trace run.trace.xz run.json.xz");
     return sub;
   }
 
   absl::StatusOr<ExitCode> Run(const GlobalOptions& options, Environment& environment) override {
+    RETURN_IF_ERROR(CheckOptions());
     RETURN_IF_ERROR(ReadFiles());
     if (!captures_.empty()) RETURN_IF_ERROR(RunJobs(options, environment));
-    std::vector<CaptureSummary> summaries;
-    for (const Entry& entry : entries_) summaries.push_back(SummaryFor(entry));
-    Print(summaries, options.output, environment.out);
-    if (HasUnexplainedDifference(summaries)) return ExitCode::kMismatch;
-    return HasError(summaries) ? ExitCode::kJobsFailed : ExitCode::kOk;
+    if (trace_.has_value()) return PrintTrace(options.output, environment);
+    return WithModelFrames() ? PrintFreeRunning(options.output, environment)
+                             : PrintRecorded(options.output, environment);
   }
 
  private:
@@ -55,6 +81,33 @@ class ReplayCommand : public Command {
     size_t capture = 0;
     std::string error = {};
   };
+
+  bool WithModelFrames() const { return frames_ == "model"; }
+
+  absl::Status CheckOptions() {
+    if (WithModelFrames()) return absl::OkStatus();
+    if (seeds_option_->count() > 0 || verbose_) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(verbose_ ? "--verbose shows steps" : "--seeds draws starts",
+                       " of replays with the model's frames; add --frames=model or leave it out"));
+    }
+    if (trace_file_.empty()) return absl::OkStatus();
+    if (files_.size() != 1) {
+      return absl::InvalidArgumentError("--trace is of one run: name the one capture it belongs to");
+    }
+    ASSIGN_OR_RETURN(trace_, ReadCaptureFile(trace_file_));
+    return absl::OkStatus();
+  }
+
+  ReplayOptions Options() const {
+    ReplayOptions options;
+    if (WithModelFrames()) {
+      options.frames = v1::REPLAY_FRAMES_MODEL;
+      options.seeds = seeds_;
+    }
+    if (trace_.has_value()) options.trace_sha256 = trace_->sha256;
+    return options;
+  }
 
   // Two files of the same content are one capture. A single file that is none is an error of usage; among several, or
   // in a folder, it is an entry that says so.
@@ -87,9 +140,11 @@ class ReplayCommand : public Command {
     ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
                      Connection::Open({.server = options.server, .workers = workers_}, environment));
     for (const CaptureFile& capture : captures_) RETURN_IF_ERROR(UploadCapture(*connection, capture));
+    if (trace_.has_value()) RETURN_IF_ERROR(UploadCapture(*connection, *trace_));
     SubmissionOptions submission;
     submission.no_cache = no_cache_;
-    ASSIGN_OR_RETURN(const v1::Experiment submitted, Submit(*connection, submission, ReplayExperiment(captures_)));
+    ASSIGN_OR_RETURN(const v1::Experiment submitted,
+                     Submit(*connection, submission, ReplayExperiment(captures_, Options())));
     const absl::StatusOr<v1::Experiment> ended =
         AwaitExperiment(*connection, submitted.name(), absl::InfiniteDuration(), /*quiet=*/false, environment);
     if (absl::IsCancelled(ended.status())) {
@@ -103,23 +158,87 @@ class ReplayCommand : public Command {
       if (result.point() < 0 || result.point() >= static_cast<int64_t>(captures_.size())) {
         return absl::InternalError(absl::StrCat("the server sent point ", result.point(), ", which is none of ours"));
       }
-      const auto index = static_cast<size_t>(result.point());
-      results_[index] = SummaryOf(result, captures_[index]);
+      results_[static_cast<size_t>(result.point())].push_back(result);
       return absl::OkStatus();
     });
   }
 
-  CaptureSummary SummaryFor(const Entry& entry) const {
-    CaptureSummary summary;
-    if (!entry.error.empty()) {
-      summary.error = entry.error;
-    } else if (const auto result = results_.find(entry.capture); result != results_.end()) {
-      summary = result->second;
-    } else {
-      summary.error = "the server sent no result for it";
+  // What `make` says of the results of each entry, or why there are none.
+  template <typename Summary, typename Make>
+  std::vector<Summary> Summaries(const Make& make) const {
+    std::vector<Summary> summaries;
+    for (const Entry& entry : entries_) {
+      Summary summary;
+      if (!entry.error.empty()) {
+        summary.error = entry.error;
+      } else if (const auto results = results_.find(entry.capture); results != results_.end()) {
+        summary = make(results->second, captures_[entry.capture]);
+      } else {
+        summary.error = "the server sent no result for it";
+      }
+      summary.file = entry.file;
+      summaries.push_back(std::move(summary));
     }
-    summary.file = entry.file;
-    return summary;
+    return summaries;
+  }
+
+  ExitCode PrintTrace(OutputFormat output, Environment& environment) const {
+    const auto results = results_.find(0);
+    const std::string failure =
+        results == results_.end() ? "the server sent no result for it" : FailureOf(results->second.front());
+    if (!failure.empty()) {
+      environment.err << "dmfrag: " << trace_file_ << ": " << Printable(failure) << "\n";
+      return ExitCode::kJobsFailed;
+    }
+    const v1::ReplayReport& report = results->second.front().result().replay();
+    switch (output) {
+      case OutputFormat::kJson:
+        environment.out << AllocatorJson(report);
+        break;
+      case OutputFormat::kCsv:
+        environment.out << AllocatorCsv(report);
+        break;
+      case OutputFormat::kTable:
+        environment.out << AllocatorText(report);
+        break;
+    }
+    return ExitCode::kOk;
+  }
+
+  // What the model picks is compared with marks, which are the reader's to judge: a difference is no error.
+  ExitCode PrintFreeRunning(OutputFormat output, Environment& environment) const {
+    auto summaries = Summaries<FreeRunningSummary>(FreeRunningSummaryOf);
+    SortWorstFirst(summaries);
+    std::ostream& out = environment.out;
+    switch (output) {
+      case OutputFormat::kJson:
+        out << FreeRunningJson(summaries);
+        break;
+      case OutputFormat::kCsv:
+        out << FreeRunningCsv(summaries);
+        break;
+      case OutputFormat::kTable:
+        for (const FreeRunningSummary& summary : summaries) {
+          if (!summary.error.empty() || (summaries.size() > 1 && !verbose_)) continue;
+          out << summary.capture() << ", kernel " << summary.kernel() << ", from the counts of step "
+              << summary.seeds.front().start_step() << ", mean of " << summary.seeds.size()
+              << " seeds; model/kernel, splits of each step\n"
+              << MeanStepTable(MeanSteps(summary.seeds), steps_ == "all");
+        }
+        out << FreeRunningTable(summaries);
+        break;
+    }
+    return HasError(summaries) ? ExitCode::kJobsFailed : ExitCode::kOk;
+  }
+
+  ExitCode PrintRecorded(OutputFormat output, Environment& environment) const {
+    const auto summaries =
+        Summaries<CaptureSummary>([](const std::vector<v1::Result>& results, const CaptureFile& file) {
+          return SummaryOf(results.front(), file);
+        });
+    Print(summaries, output, environment.out);
+    if (HasUnexplainedDifference(summaries)) return ExitCode::kMismatch;
+    return HasError(summaries) ? ExitCode::kJobsFailed : ExitCode::kOk;
   }
 
   void Print(const std::vector<CaptureSummary>& summaries, OutputFormat output, std::ostream& out) const {
@@ -160,13 +279,19 @@ class ReplayCommand : public Command {
   std::vector<std::string> files_;
   std::string folder_;
   std::string steps_ = "changed";
+  std::string frames_ = "recorded";
+  uint32_t seeds_ = kSeeds;
+  CLI::Option* seeds_option_ = nullptr;
+  bool verbose_ = false;
+  std::string trace_file_;
+  std::optional<CaptureFile> trace_;
   bool no_cache_ = false;
   WorkerOptions workers_;
   std::vector<Entry> entries_;
   // Each content once.
   std::vector<CaptureFile> captures_;
-  // By index of captures_.
-  std::map<size_t, CaptureSummary> results_;
+  // By index of captures_, a result for each seed.
+  std::map<size_t, std::vector<v1::Result>> results_;
 };
 
 }  // namespace

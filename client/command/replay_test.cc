@@ -260,5 +260,119 @@ TEST_F(ReplayTest, CsvHasARowPerStep) {
   EXPECT_THAT(out, EndsWith(file + ",a,6.1.0-56-amd64,3,secret s 3,frames,0,100,0,,0,0,,,100,0,7,0,0,,,0,true,\r\n"));
 }
 
+// One seed of a replay with the model's frames: 2M splits, predicted against 12 of the kernel's.
+v1::Result FreeRunningResult(int64_t point, const std::string& id, int64_t splits, int64_t kernel_splits) {
+  v1::Result result = ReplayResult(point, id);
+  v1::ReplayReport& replay = *result.mutable_result()->mutable_replay();
+  replay.set_start_step(4);
+  v1::FreeRunningReport& report = *replay.mutable_free_running();
+  report.set_kernel_splits_2m(kernel_splits);
+  v1::FreeRunningStep& step = *report.add_steps();
+  step.set_index(5);
+  step.set_action("secret s 900");
+  step.set_source(v1::STEP_SOURCE_EXPANDED);
+  for (v1::FreeRunningState* state : {step.mutable_model(), step.mutable_kernel()}) {
+    v1::FreeBlocks& blocks = *state->add_free_blocks();
+    blocks.set_migratetype(v1::MIGRATETYPE_MOVABLE);
+    for (int order = 0; order <= 10; ++order) blocks.add_blocks(order);
+  }
+  step.mutable_model()->set_splits_2m(splits);
+  step.mutable_model()->set_splits_1g(0);
+  step.mutable_model()->set_split_blocks(splits);
+  step.mutable_model()->set_changed_pages(100 * splits);
+  step.mutable_kernel()->set_splits_2m(kernel_splits);
+  return result;
+}
+
+TEST_F(ReplayTest, WithTheModelsFramesSeedsAreReplicatesAndStepsMeans) {
+  const std::string file = Write("a.json", "{}");
+  server_.results.results = {FreeRunningResult(0, "a", 12, 12), FreeRunningResult(0, "a", 15, 12)};
+  const ProgramResult result = Run({"replay", "--frames=model", "--seeds", "2", file});
+  EXPECT_EQ(result.code, ExitCode::kOk) << result.err;
+  ASSERT_THAT(server_.experiments.created, SizeIs(1));
+  const v1::Experiment& sent = server_.experiments.created[0].experiment();
+  EXPECT_EQ(sent.replicates(), 2u);
+  EXPECT_EQ(sent.axes(0).values(0).spec().workload().replay().frames(), v1::REPLAY_FRAMES_MODEL);
+  EXPECT_EQ(
+      result.out,
+      "a, kernel 6.1.0-56-amd64, from the counts of step 4, mean of 2 seeds; model/kernel, splits of each step\n"
+      "step  action        source    2M splits  1G splits  free pages  changed per split block  tables in their block\n"
+      "   5  secret s 900  expanded    13.5/12        0/-         -/-                    100/-                    -/-\n"
+      "after step 5 (secret s 900):\n"
+      "free blocks, order    0    1    2    3    4    5    6    7    8    9     10\n"
+      "movable             0/0  1/1  2/2  3/3  4/4  5/5  6/6  7/7  8/8  9/9  10/10\n"
+      "capture  2M splits  model   range  error  allowed  within  1G splits  model  remark\n"
+      "a               12   13.5  12..15   +1.5      2.0  yes             0    0.0\n"
+      "1 of 1 captures in which the kernel split 2M pages lies within max(2, 10 %), 100.0 %; 0 more are not counted\n");
+}
+
+TEST_F(ReplayTest, WithTheModelsFramesTheWorstCaptureIsFirst) {
+  Write("runs/a.json", "{}");
+  Write("runs/b.json", "{ }");
+  Write("runs/c.json", "{  }");
+  // c split nothing and is not counted; of 40 splits 5 more is worse than of 12 one more.
+  server_.results.results = {FreeRunningResult(0, "a", 13, 12), FreeRunningResult(1, "b", 45, 40),
+                             FreeRunningResult(2, "c", 3, 0)};
+  const std::vector<std::string> command = {"replay", "--frames=model", "--seeds",
+                                            "1",      "--all",          (server_.folder() / "runs").native()};
+  const ProgramResult table = Run(command);
+  EXPECT_THAT(table.out, HasSubstr("b               40   45.0  45..45   +5.0      4.0  no "));
+  EXPECT_LT(table.out.find("\nb "), table.out.find("\na "));
+  EXPECT_LT(table.out.find("\na "), table.out.find("\nc "));
+  EXPECT_THAT(table.out, HasSubstr("not counted\n1 of 2 captures"));
+  EXPECT_THAT(table.out, EndsWith("1 captures with at least 20 splits: kernel 40, model 45.0, +12.5 %\n"));
+  std::vector<std::string> as_json = command;
+  as_json.insert(as_json.end(), {"-o", "json"});
+  const json document = json::parse(Run(as_json).out);
+  EXPECT_EQ(document["captures"], 3);
+  EXPECT_EQ(document["counted"], 2);
+  EXPECT_EQ(document["within"], 1);
+  EXPECT_EQ(document["per_capture"][0]["capture"], "b");
+  EXPECT_EQ(document["per_capture"][0]["splits_2m"]["error"], 5);
+  EXPECT_EQ(document["per_capture"][0]["steps"][0]["kernel"]["free_pages"], nullptr);
+  EXPECT_EQ(document["per_capture"][0]["steps"][0]["model"]["free_blocks"]["movable"][10], 10);
+  EXPECT_EQ(document["per_capture"][2]["counted"], false);
+}
+
+TEST_F(ReplayTest, ATraceGoesWithItsCapture) {
+  const std::string file = Write("a.json", "{}");
+  const std::string trace = Write("a.trace.xz", std::string("\xfd"
+                                                            "7zXZ\0trace",
+                                                            11));
+  v1::Result answer = ReplayResult(0, "a");
+  v1::ReplayReport& replay = *answer.mutable_result()->mutable_replay();
+  replay.set_start_step(6);
+  v1::AllocatorStep& step = *replay.mutable_allocator()->add_steps();
+  step.set_index(8);
+  step.set_action("secret a 300");
+  step.set_allocations(306);
+  step.set_equal(305);
+  step.set_bulk_pages(7);
+  step.mutable_first()->set_line(99);
+  step.mutable_first()->set_cause(v1::DIVERGENCE_CAUSE_OTHER_FREE);
+  step.mutable_first()->set_kernel_pfn(1000);
+  server_.results.results = {answer};
+  const ProgramResult result = Run({"replay", "--trace", trace, file});
+  EXPECT_EQ(result.code, ExitCode::kOk) << result.err;
+  EXPECT_THAT(server_.captures.contents, SizeIs(2));
+  const v1::Experiment& sent = server_.experiments.created.at(0).experiment();
+  EXPECT_THAT(sent.axes(0).values(0).spec().workload().replay().trace_sha256(), SizeIs(64));
+  EXPECT_THAT(result.out,
+              HasSubstr("line 99: the kernel's frame is on a free list, not next (kernel 1000, model none)"));
+  EXPECT_THAT(result.out,
+              EndsWith("305 of 306 logged allocations, data and page tables, got the kernel's frame; 7 pages "
+                       "were given out without a log; 0 frees of pages whose allocation is missing\n"));
+  EXPECT_EQ(json::parse(Run({"replay", "--trace", trace, file, "-o", "json"}).out)["steps"][0]["first"]["line"], 99);
+}
+
+TEST_F(ReplayTest, OptionsOfAnotherKindOfReplayAreRefused) {
+  const std::string file = Write("a.json", "{}");
+  EXPECT_THAT(Run({"replay", "--seeds", "3", file}).err, HasSubstr("--frames=model"));
+  EXPECT_THAT(Run({"replay", "-v", file}).err, HasSubstr("--frames=model"));
+  EXPECT_EQ(Run({"replay", "--frames=model", "--seeds", "0", file}).code, ExitCode::kUsage);
+  EXPECT_THAT(Run({"replay", "--trace", file, file, file}).err, HasSubstr("one capture"));
+  EXPECT_THAT(server_.experiments.created, IsEmpty());
+}
+
 }  // namespace
 }  // namespace dmfrag::client

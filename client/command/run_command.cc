@@ -22,12 +22,12 @@ class RunCommand : public Command {
   }
 
   absl::StatusOr<ExitCode> Run(const GlobalOptions& options, Environment& environment) override {
-    ASSIGN_OR_RETURN(const v1::Experiment sweep, LoadSweep(submission_.file));
+    ASSIGN_OR_RETURN(const LoadedSweep sweep, LoadSweep(submission_.file));
     const WorkerOptions none = {.workers = 0, .slots = 0};
     ASSIGN_OR_RETURN(
         const std::unique_ptr<Connection> connection,
         Connection::Open({.server = options.server, .workers = submission_.dry_run ? none : workers_}, environment));
-    ASSIGN_OR_RETURN(const v1::Experiment submitted, Submit(*connection, submission_, sweep));
+    ASSIGN_OR_RETURN(const v1::Experiment submitted, SubmitSweep(*connection, submission_, sweep));
     if (submission_.dry_run) {
       PrintSubmission(submitted, /*dry_run=*/true, options.output, environment.out);
       return ExitCode::kOk;

@@ -12,6 +12,7 @@
 #include "client/format/csv.h"
 #include "client/format/number.h"
 #include "client/format/table.h"
+#include "client/replay/upload.h"
 #include "client/sweep/sweep.h"
 #include "client/sweep/yaml_reader.h"
 #include "third_party/abseil_extras/status_macros.h"
@@ -52,9 +53,17 @@ void AddWorkerOptions(CLI::App& sub, WorkerOptions& options) {
       ->check(CLI::Range(1, kMaxLocalSlots));
 }
 
-absl::StatusOr<v1::Experiment> LoadSweep(const std::string& file) {
+absl::StatusOr<LoadedSweep> LoadSweep(const std::string& file) {
   ASSIGN_OR_RETURN(const std::string text, ReadFile(file));
-  return ParseSweep(text, file);
+  LoadedSweep sweep;
+  ASSIGN_OR_RETURN(sweep.experiment, ParseSweep(text, file, &sweep.captures));
+  return sweep;
+}
+
+absl::StatusOr<v1::Experiment> SubmitSweep(Connection& connection, const SubmissionOptions& options,
+                                           const LoadedSweep& sweep) {
+  for (const CaptureFile& capture : sweep.captures) RETURN_IF_ERROR(UploadCapture(connection, capture));
+  return Submit(connection, options, sweep.experiment);
 }
 
 absl::StatusOr<v1::Experiment> Submit(Connection& connection, const SubmissionOptions& options,

@@ -3,11 +3,13 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "client/command/command.h"
 #include "client/connection/connection.h"
 #include "client/connection/local_instance.h"
+#include "client/replay/capture_file.h"
 #include "dmfrag/v1/experiments.pb.h"
 
 namespace dmfrag::client {
@@ -26,8 +28,18 @@ void AddSubmissionOptions(CLI::App& sub, SubmissionOptions& options);
 // Adds --workers and --slots, for a private server.
 void AddWorkerOptions(CLI::App& sub, WorkerOptions& options);
 
+// A sweep file, and the captures that it names.
+struct LoadedSweep {
+  v1::Experiment experiment;
+  std::vector<CaptureFile> captures;
+};
+
 // Reads and checks a sweep file. Errors: INVALID_ARGUMENT, one line with the place, also if it cannot be read.
-absl::StatusOr<v1::Experiment> LoadSweep(const std::string& file);
+absl::StatusOr<LoadedSweep> LoadSweep(const std::string& file);
+
+// Uploads what the sweep names, and submits it, or only checks it (--dry-run). Errors: as UploadCapture and Submit.
+absl::StatusOr<v1::Experiment> SubmitSweep(Connection& connection, const SubmissionOptions& options,
+                                           const LoadedSweep& sweep);
 
 // Submits the experiment, or only checks it (--dry-run). Errors: the server's, with the file's name.
 absl::StatusOr<v1::Experiment> Submit(Connection& connection, const SubmissionOptions& options,

@@ -22,12 +22,12 @@ class SubmitCommand : public Command {
   }
 
   absl::StatusOr<ExitCode> Run(const GlobalOptions& options, Environment& environment) override {
-    ASSIGN_OR_RETURN(const v1::Experiment sweep, LoadSweep(submission_.file));
+    ASSIGN_OR_RETURN(const LoadedSweep sweep, LoadSweep(submission_.file));
     const bool wait = wait_ && !submission_.dry_run;
     if (!wait) workers_.workers = 0;
     ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
                      Connection::Open({.server = options.server, .workers = workers_}, environment));
-    ASSIGN_OR_RETURN(const v1::Experiment submitted, Submit(*connection, submission_, sweep));
+    ASSIGN_OR_RETURN(const v1::Experiment submitted, SubmitSweep(*connection, submission_, sweep));
     PrintSubmission(submitted, submission_.dry_run, options.output, environment.out);
     environment.out.flush();
     if (!wait) {

@@ -2,6 +2,7 @@
 
 #include <google/protobuf/util/message_differencer.h>
 
+#include <filesystem>
 #include <set>
 #include <string>
 #include <string_view>
@@ -128,7 +129,9 @@ absl::Status ReadValue(const SourceFile& file, const SourceNode& node, const Fie
     message = message->GetReflection()->MutableMessage(message, path[i]);
   }
   RETURN_IF_ERROR(ReadField(file, node, *path.back(), unit, *message));
-  value.set_label(AxisLabel(value.spec(), path));
+  // A digest says nothing to people, the file's name does.
+  value.set_label(NamesCapture(*path.back()) ? std::filesystem::path(node.scalar).filename().native()
+                                             : AxisLabel(value.spec(), path));
   return absl::OkStatus();
 }
 

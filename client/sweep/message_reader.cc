@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -23,6 +24,7 @@ using google::protobuf::Reflection;
 
 constexpr std::string_view kBytesSuffix = "_bytes";
 constexpr std::string_view kMicrosecondsSuffix = "_us";
+constexpr std::string_view kDigestSuffix = "_sha256";
 constexpr char kPlannedText[] = "is planned, and no model implements it yet";
 
 // "KERNEL_RELEASE_" of enum KernelRelease: what its zero value has before UNSPECIFIED.
@@ -204,7 +206,7 @@ class Reader {
       case FieldDescriptor::CPPTYPE_ENUM:
         return "one of " + absl::StrJoin(ValueNames(*field.enum_type()), ", ");
       case FieldDescriptor::CPPTYPE_STRING:
-        return "a text";
+        return NamesCapture(field) ? "a capture's file, e.g. capture.json.xz" : "a text";
       default:
         break;
     }
@@ -245,7 +247,14 @@ class Reader {
     return absl::OkStatus();
   }
 
+  absl::Status SetCapture(const SourceNode& node, const FieldDescriptor& field, Message& message) const {
+    ASSIGN_OR_RETURN(std::string digest, file_.CaptureDigest(node.place, node.scalar));
+    message.GetReflection()->SetString(&message, &field, std::move(digest));
+    return absl::OkStatus();
+  }
+
   absl::Status SetString(const SourceNode& node, const FieldDescriptor& field, Message& message) const {
+    if (NamesCapture(field)) return SetCapture(node, field, message);
     if (field.is_repeated()) {
       message.GetReflection()->AddString(&message, &field, node.scalar);
     } else {
@@ -327,7 +336,7 @@ class Reader {
 }  // namespace
 
 std::string WithoutUnit(std::string_view name) {
-  for (const std::string_view suffix : {kBytesSuffix, kMicrosecondsSuffix}) {
+  for (const std::string_view suffix : {kBytesSuffix, kMicrosecondsSuffix, kDigestSuffix}) {
     if (name.ends_with(suffix)) name.remove_suffix(suffix.size());
   }
   return std::string(name);
@@ -359,9 +368,15 @@ std::vector<std::string> SweepNames(const Descriptor& message) {
 const FieldDescriptor* FindField(const Descriptor& message, std::string_view written) {
   const std::string name = NormalName(written);
   for (int i = 0; i < message.field_count(); ++i) {
-    if (SweepName(*message.field(i)) == name) return message.field(i);
+    const FieldDescriptor& field = *message.field(i);
+    if (SweepName(field) == name || (NamesCapture(field) && field.name() == name)) return &field;
   }
   return nullptr;
+}
+
+bool NamesCapture(const FieldDescriptor& field) {
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_STRING && !field.is_repeated() &&
+         std::string_view(field.name()).ends_with(kDigestSuffix);
 }
 
 bool IsPlanned(const FieldDescriptor& field) { return field.options().GetExtension(v1::planned); }

@@ -20,13 +20,14 @@ namespace dmfrag::client {
 // Integers: sizes where the nearest enclosing field named *_bytes or *_us says so, durations likewise, else plain.
 // Enums: the value's name without its prefix, in any case, '.' and '-' for '_' ("6.12").
 // A scalar for a message with a oneof: the oneof's member message of that name, with its defaults; else its string
-// member. Fields and enum values marked `planned` are refused.
+// member. A field named *_sha256 takes a capture's file (or its digest). Fields and enum values marked `planned` are
+// refused.
 
 // Name of a field in sweep files, and the unit its suffix says; `outer` if it has none.
 std::string SweepName(const google::protobuf::FieldDescriptor& field);
 Unit UnitOf(const google::protobuf::FieldDescriptor& field, Unit outer);
 
-// `memory` for memory_bytes, `duration` for duration_us.
+// `memory` for memory_bytes, `duration` for duration_us, `boot_snapshot` for boot_snapshot_sha256.
 std::string WithoutUnit(std::string_view name);
 
 // '-' -> '_'.
@@ -35,9 +36,13 @@ std::string NormalName(std::string_view written);
 // Names of a message's fields that may be set, in order of their declaration.
 std::vector<std::string> SweepNames(const google::protobuf::Descriptor& message);
 
-// The field of `message` that `written` names, planned or not; null if there is none.
+// The field of `message` that `written` names, planned or not; null if there is none. One that names a capture may also
+// be written in full.
 const google::protobuf::FieldDescriptor* FindField(const google::protobuf::Descriptor& message,
                                                    std::string_view written);
+
+// The field names a capture: its value is a SHA-256, and a sweep file writes the file.
+bool NamesCapture(const google::protobuf::FieldDescriptor& field);
 
 // The field is marked `planned`: no model implements it.
 bool IsPlanned(const google::protobuf::FieldDescriptor& field);

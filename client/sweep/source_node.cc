@@ -1,15 +1,19 @@
 #include "client/sweep/source_node.h"
 
+#include <filesystem>
+
 #include "absl/strings/str_cat.h"
 
 namespace dmfrag::client {
 namespace {
 
 constexpr size_t kShownBytes = 60;
+// Of a SHA-256.
+constexpr size_t kDigestDigits = 64;
+constexpr char kHexDigits[] = "0123456789abcdef";
 
 // Control characters as \xNN; UTF-8 stays.
 std::string Escaped(std::string_view text) {
-  constexpr char kHex[] = "0123456789abcdef";
   std::string escaped;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
@@ -18,7 +22,7 @@ std::string Escaped(std::string_view text) {
     } else if (byte == '\t') {
       escaped += "\\t";
     } else if (byte < 0x20 || byte == 0x7f) {
-      escaped += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
+      escaped += {'\\', 'x', kHexDigits[byte >> 4], kHexDigits[byte & 15]};
     } else {
       escaped += c;
     }
@@ -45,6 +49,15 @@ const char* KindName(SourceNode::Kind kind) {
 absl::Status SourceFile::Error(SourcePlace place, std::string_view text) const {
   return absl::InvalidArgumentError(
       absl::StrCat(Escaped(name_), ":", place.line, ":", place.column, ": ", Escaped(text)));
+}
+
+absl::StatusOr<std::string> SourceFile::CaptureDigest(SourcePlace place, const std::string& written) const {
+  const bool is_digest = written.size() == kDigestDigits && written.find_first_not_of(kHexDigits) == std::string::npos;
+  if (is_digest) return written;
+  absl::StatusOr<CaptureFile> capture = ReadCaptureFile(std::filesystem::path(name_).parent_path() / written);
+  if (!capture.ok()) return Error(place, std::string(capture.status().message()));
+  captures_->push_back(*capture);
+  return capture->sha256;
 }
 
 std::string Shown(std::string_view text) {

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/replay/capture_file.h"
 
 namespace dmfrag::client {
 
@@ -42,16 +44,22 @@ struct SourceEntry {
 // "a scalar", "a list", "a map" or "nothing".
 const char* KindName(SourceNode::Kind kind);
 
-// The name under which errors show the file. Immutable.
+// The name under which errors show the file; what it names is relative to its folder. Immutable.
 class SourceFile {
  public:
-  explicit SourceFile(std::string name) : name_(std::move(name)) {}
+  // `captures` collects the captures that the file names, in order; it must outlive this.
+  SourceFile(std::string name, std::vector<CaptureFile>* captures) : name_(std::move(name)), captures_(captures) {}
 
   // INVALID_ARGUMENT "name:line:column: text", always one line.
   absl::Status Error(SourcePlace place, std::string_view text) const;
 
+  // SHA-256 in hex of the capture that is written at `place`: a file's name, or the digest itself. Errors:
+  // INVALID_ARGUMENT with the place if that file is no capture.
+  absl::StatusOr<std::string> CaptureDigest(SourcePlace place, const std::string& written) const;
+
  private:
   std::string name_;
+  std::vector<CaptureFile>* captures_;
 };
 
 // `text` in double quotes, on one line, control characters escaped, shortened behind 60 bytes: fit for an error.

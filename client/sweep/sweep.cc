@@ -220,8 +220,9 @@ std::string NameOf(const std::filesystem::path& path) {
 
 }  // namespace
 
-absl::StatusOr<v1::Experiment> ParseSweep(std::string_view text, const std::string& filename) {
-  const SourceFile file(filename);
+absl::StatusOr<v1::Experiment> ParseSweep(std::string_view text, const std::string& filename,
+                                          std::vector<CaptureFile>* captures) {
+  const SourceFile file(filename, captures);
   const std::filesystem::path path(filename);
   v1::Experiment experiment;
   if (path.extension() == ".txtpb" || path.extension() == ".textproto") {

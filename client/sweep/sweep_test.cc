@@ -3,6 +3,8 @@
 #include <google/protobuf/text_format.h>
 #include <google/protobuf/util/message_differencer.h>
 
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -13,9 +15,17 @@
 namespace dmfrag::client {
 namespace {
 
+// Of a sweep that names no captures.
+absl::StatusOr<v1::Experiment> Parse(std::string_view text, const std::string& filename) {
+  std::vector<CaptureFile> captures;
+  absl::StatusOr<v1::Experiment> experiment = ParseSweep(text, filename, &captures);
+  EXPECT_TRUE(captures.empty());
+  return experiment;
+}
+
 // Expects that a sweep gives this experiment, in text format; source_text is compared by itself.
 void ExpectExperiment(const std::string& sweep, const std::string& expected_text) {
-  auto experiment = ParseSweep(sweep, "test.yaml");
+  auto experiment = Parse(sweep, "test.yaml");
   ASSERT_OK(experiment);
   EXPECT_EQ(experiment->source_text(), sweep);
   experiment->clear_source_text();
@@ -28,7 +38,7 @@ void ExpectExperiment(const std::string& sweep, const std::string& expected_text
 }
 
 std::vector<std::string> LabelsOf(const std::string& axes) {
-  const auto experiment = ParseSweep("axes:\n" + axes, "test.yaml");
+  const auto experiment = Parse("axes:\n" + axes, "test.yaml");
   EXPECT_OK(experiment);
   std::vector<std::string> labels;
   if (!experiment.ok()) return labels;
@@ -150,8 +160,8 @@ TEST(SweepTest, ScalarsNameMembersBeforePresets) {
 }
 
 TEST(SweepTest, WithoutANameItHasThatOfItsFile) {
-  EXPECT_EQ(ParseSweep("base: {cache: none}", "some/where/my-sweep.yaml")->display_name(), "my-sweep");
-  EXPECT_EQ(ParseSweep("base: {cache: none}", "caf\xe9\x01.yaml")->display_name(), "caf??");
+  EXPECT_EQ(Parse("base: {cache: none}", "some/where/my-sweep.yaml")->display_name(), "my-sweep");
+  EXPECT_EQ(Parse("base: {cache: none}", "caf\xe9\x01.yaml")->display_name(), "caf??");
 }
 
 TEST(SweepTest, AliasesOfYamlAreExpanded) {
@@ -161,11 +171,11 @@ TEST(SweepTest, AliasesOfYamlAreExpanded) {
 }
 
 TEST(SweepTest, JsonIsRead) {
-  const auto experiment = ParseSweep(R"({
+  const auto experiment = Parse(R"({
 	"name": "j", "base": {"cache": "none", "machine": {"memory": "1GiB", "cpus": 2}},
 	"axes": {"cpus": [1, 2]}, "replicates": 3
 })",
-                                     "sweep.json");
+                                "sweep.json");
   ASSERT_OK(experiment);
   EXPECT_EQ(experiment->base().machine().memory_bytes(), 1u << 30);
   EXPECT_EQ(experiment->axes(0).path(), "machine.cpus");
@@ -174,7 +184,7 @@ TEST(SweepTest, JsonIsRead) {
 
 TEST(SweepTest, TextprotoIsRead) {
   const std::string text = "display_name: \"t\"\nbase { cache { none {} } }\nreplicates: 2\n";
-  const auto experiment = ParseSweep(text, "sweep.txtpb");
+  const auto experiment = Parse(text, "sweep.txtpb");
   ASSERT_OK(experiment);
   EXPECT_EQ(experiment->display_name(), "t");
   EXPECT_TRUE(experiment->base().cache().has_none());
@@ -184,12 +194,12 @@ TEST(SweepTest, TextprotoIsRead) {
 TEST(SweepTest, AliasesOfPathsReachTheOnlyMessageThatHasTheField) {
   for (const auto& [written, path] : std::vector<std::pair<std::string, std::string>>{
            {"memory", "machine.memory_bytes"}, {"duration", "length.duration_us"}, {"warmup", "length.warmup_us"}}) {
-    const auto experiment = ParseSweep("axes: {" + written + ": [0]}", "test.yaml");
+    const auto experiment = Parse("axes: {" + written + ": [0]}", "test.yaml");
     ASSERT_OK(experiment);
     EXPECT_EQ(experiment->axes(0).path(), path);
   }
-  EXPECT_EQ(ParseSweep("axes: {cpa-release: [\"6.1\"]}", "test.yaml")->axes(0).path(), "kernel.cpa_release");
-  EXPECT_EQ(ParseSweep("axes: {cache.global.options.refill-order: [3]}", "test.yaml")->axes(0).path(),
+  EXPECT_EQ(Parse("axes: {cpa-release: [\"6.1\"]}", "test.yaml")->axes(0).path(), "kernel.cpa_release");
+  EXPECT_EQ(Parse("axes: {cache.global.options.refill-order: [3]}", "test.yaml")->axes(0).path(),
             "cache.global.options.refill_order");
 }
 
@@ -215,6 +225,61 @@ TEST(SweepTest, LabelsAreUniqueAndShort) {
   const std::string name(100, 'x');
   const std::vector<std::string> cut = LabelsOf("  workload: [" + name + "1, " + name + "2]");
   EXPECT_THAT(cut, testing::ElementsAre(std::string(64, 'x'), std::string(61, 'x') + " #2"));
+}
+
+class CaptureNameTest : public testing::Test {
+ protected:
+  CaptureNameTest() : folder_(testing::TempDir() + "capture_name_test") {
+    std::filesystem::create_directories(folder_ / "captures");
+    std::ofstream(folder_ / "captures" / "a.json") << "{}";
+    std::ofstream(folder_ / "captures" / "b.json") << "{ }";
+  }
+  absl::StatusOr<v1::Experiment> ParseHere(const std::string& text) {
+    captures_.clear();
+    return ParseSweep(text, folder_ / "sweep.yaml", &captures_);
+  }
+
+  std::filesystem::path folder_;
+  std::vector<CaptureFile> captures_;
+};
+
+// SHA-256 of "{}" (sha256sum).
+constexpr char kEmptyObject[] = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
+TEST_F(CaptureNameTest, AFileIsDigestedRelativeToTheSweep) {
+  const auto experiment = ParseHere("base: {cache: none, machine: {boot_snapshot: captures/a.json}}");
+  ASSERT_OK(experiment);
+  EXPECT_EQ(experiment->base().machine().boot_snapshot_sha256(), kEmptyObject);
+  ASSERT_EQ(captures_.size(), 1u);
+  EXPECT_EQ(captures_[0].sha256, kEmptyObject);
+}
+
+TEST_F(CaptureNameTest, ADigestNamesWhatTheServerHas) {
+  for (const std::string key : {"capture", "capture_sha256"}) {
+    const auto experiment =
+        ParseHere("base: {cache: none, workload: {replay: {" + key + ": " + kEmptyObject + ", frames: model}}}");
+    ASSERT_OK(experiment);
+    EXPECT_EQ(experiment->base().workload().replay().capture_sha256(), kEmptyObject);
+    EXPECT_EQ(experiment->base().workload().replay().frames(), v1::REPLAY_FRAMES_MODEL);
+    EXPECT_TRUE(captures_.empty());
+  }
+}
+
+TEST_F(CaptureNameTest, AnAxisOfMachinesIsLabelledByTheirFiles) {
+  const auto experiment =
+      ParseHere("base: {cache: none}\naxes:\n  boot_snapshot: [captures/a.json, captures/b.json]\n");
+  ASSERT_OK(experiment);
+  EXPECT_EQ(experiment->axes(0).path(), "machine.boot_snapshot_sha256");
+  EXPECT_EQ(experiment->axes(0).values(0).label(), "a.json");
+  EXPECT_EQ(experiment->axes(0).values(1).label(), "b.json");
+  EXPECT_EQ(captures_.size(), 2u);
+}
+
+TEST_F(CaptureNameTest, WhatIsNoCaptureIsAnErrorWithItsPlace) {
+  EXPECT_THAT(
+      ParseHere("base: {cache: none,\n machine: {boot_snapshot: captures/none.json}}"),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               testing::AllOf(testing::HasSubstr("sweep.yaml:2:27: "), testing::HasSubstr("none.json: is no file"))));
 }
 
 }  // namespace

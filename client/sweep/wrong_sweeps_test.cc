@@ -18,6 +18,14 @@
 namespace dmfrag::client {
 namespace {
 
+// Of a sweep that names no captures.
+absl::StatusOr<v1::Experiment> Parse(std::string_view text, const std::string& filename) {
+  std::vector<CaptureFile> captures;
+  absl::StatusOr<v1::Experiment> experiment = ParseSweep(text, filename, &captures);
+  EXPECT_TRUE(captures.empty());
+  return experiment;
+}
+
 namespace fs = std::filesystem;
 
 constexpr char kFolder[] = "client/sweep/testdata";
@@ -40,7 +48,7 @@ std::vector<fs::path> WrongFiles() {
 TEST(WrongSweepsTest, EachGivesTheExpectedLine) {
   std::string errors;
   for (const fs::path& file : WrongFiles()) {
-    const auto experiment = ParseSweep(ReadAll(file), file.filename().native());
+    const auto experiment = Parse(ReadAll(file), file.filename().native());
     ASSERT_THAT(experiment, StatusIs(absl::StatusCode::kInvalidArgument, testing::Not(testing::HasSubstr("\n"))))
         << file;
     errors += std::string(experiment.status().message()) + "\n";
@@ -60,15 +68,15 @@ std::string LongAxis(int values) {
 }
 
 TEST(WrongSweepsTest, AnAxisHasAtMostTenThousandValues) {
-  EXPECT_OK(ParseSweep(LongAxis(10'000), "long.yaml"));
-  EXPECT_THAT(ParseSweep(LongAxis(10'001), "long.yaml"),
+  EXPECT_OK(Parse(LongAxis(10'000), "long.yaml"));
+  EXPECT_THAT(Parse(LongAxis(10'001), "long.yaml"),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        "long.yaml:2:17: axis \"machine.cpus\" has 10001 values; at most 10000"));
 }
 
 TEST(WrongSweepsTest, ASweepHasAtMostTenMillionJobs) {
-  EXPECT_OK(ParseSweep(LongAxis(10'000) + "replicates: 1000\n", "many.yaml"));
-  EXPECT_THAT(ParseSweep(LongAxis(10'000) + "replicates: 1001\n", "many.yaml"),
+  EXPECT_OK(Parse(LongAxis(10'000) + "replicates: 1000\n", "many.yaml"));
+  EXPECT_THAT(Parse(LongAxis(10'000) + "replicates: 1001\n", "many.yaml"),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        testing::StartsWith("many.yaml:1:1: the sweep has more than 10000000 jobs")));
 }
@@ -76,13 +84,13 @@ TEST(WrongSweepsTest, ASweepHasAtMostTenMillionJobs) {
 TEST(WrongSweepsTest, ASweepHasAtMostSixteenAxes) {
   std::string text = "axes:\n";
   for (int i = 0; i < 17; ++i) text += "  axis" + std::to_string(i) + ": [1]\n";
-  EXPECT_THAT(ParseSweep(text, "axes.yaml"),
+  EXPECT_THAT(Parse(text, "axes.yaml"),
               StatusIs(absl::StatusCode::kInvalidArgument, "axes.yaml:18:3: the sweep has 17 axes; at most 16"));
 }
 
 TEST(WrongSweepsTest, AFileHasAtMostOneMebibyte) {
   EXPECT_THAT(
-      ParseSweep("base: {cache: none}\n" + std::string(1 << 20, '#'), "big.yaml"),
+      Parse("base: {cache: none}\n" + std::string(1 << 20, '#'), "big.yaml"),
       StatusIs(absl::StatusCode::kInvalidArgument, "big.yaml:1:1: the file is larger than 1048576 bytes (1 MiB)"));
 }
 
@@ -91,19 +99,19 @@ TEST(WrongSweepsTest, HostileFilesAreRefusedQuickly) {
   for (const std::string& text :
        {std::string(1 << 20, '['), std::string(1 << 20, '{'), std::string(1 << 20, '-'), std::string(1 << 20, '&'),
         std::string(1 << 20, '*'), std::string(1 << 20, '"'), std::string(1 << 20, '|'), std::string(1 << 20, '?')}) {
-    EXPECT_THAT(ParseSweep(text, "hostile.yaml"), StatusIs(absl::StatusCode::kInvalidArgument, testing::_)) << text[0];
+    EXPECT_THAT(Parse(text, "hostile.yaml"), StatusIs(absl::StatusCode::kInvalidArgument, testing::_)) << text[0];
   }
   std::string dashes;
   while (dashes.size() < (1 << 19)) dashes += "- ";
-  EXPECT_THAT(ParseSweep(dashes, "hostile.yaml"), StatusIs(absl::StatusCode::kInvalidArgument, testing::_));
+  EXPECT_THAT(Parse(dashes, "hostile.yaml"), StatusIs(absl::StatusCode::kInvalidArgument, testing::_));
   std::string keys;
   for (int i = 0; i < 100'000; ++i) keys += "k" + std::to_string(i) + ": \n";
-  EXPECT_THAT(ParseSweep(keys, "hostile.yaml"), StatusIs(absl::StatusCode::kInvalidArgument, testing::_));
+  EXPECT_THAT(Parse(keys, "hostile.yaml"), StatusIs(absl::StatusCode::kInvalidArgument, testing::_));
 }
 
 TEST(WrongSweepsTest, LongTextsAreShortenedAndControlCharactersOfNamesEscaped) {
   EXPECT_THAT(
-      ParseSweep("base: {cache: " + std::string(1000, 'x') + "}", "a\nb.yaml"),
+      Parse("base: {cache: " + std::string(1000, 'x') + "}", "a\nb.yaml"),
       StatusIs(absl::StatusCode::kInvalidArgument,
                testing::StartsWith("a\\nb.yaml:1:15: unknown name \"" + std::string(60, 'x') + "…\"; allowed: ")));
 }

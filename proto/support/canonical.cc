@@ -187,6 +187,14 @@ v1::JobSpec WithDefaults(const v1::JobSpec& spec) {
   v1::JobSpec filled = spec;
   FillDefaults(filled);
   if (!filled.machine().e820().empty()) filled.mutable_machine()->clear_memory_bytes();
+  if (const std::string snapshot = filled.machine().boot_snapshot_sha256(); !snapshot.empty()) {
+    // The capture says what the other fields would.
+    filled.mutable_machine()->Clear();
+    filled.mutable_machine()->set_boot_snapshot_sha256(snapshot);
+  }
+  if (filled.workload().has_replay() && !filled.workload().replay().trace_sha256().empty()) {
+    filled.mutable_workload()->mutable_replay()->clear_frames();
+  }
   return filled;
 }
 

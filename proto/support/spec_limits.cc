@@ -2,9 +2,11 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/descriptor.h"
 #include "proto/support/sha256.h"
 #include "third_party/abseil_extras/status_macros.h"
 
@@ -51,7 +53,27 @@ absl::Status CheckLayout(const v1::MachineSpec& machine) {
   return InRange("machine.e820 (sum in bytes)", sum, kMiB, kMaxMemoryBytes);
 }
 
+absl::Status CheckDigest(const std::string& path, const std::string& hex) {
+  const absl::Status digest = Sha256FromHex(hex).status();
+  return digest.ok() ? digest : Wrong(path, std::string(digest.message()));
+}
+
+// Nothing beside the snapshot: what it does not say, no field may contradict.
+absl::Status CheckSnapshot(const v1::MachineSpec& machine) {
+  RETURN_IF_ERROR(CheckDigest("machine.boot_snapshot_sha256", machine.boot_snapshot_sha256()));
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  machine.GetReflection()->ListFields(machine, &fields);
+  for (const auto* field : fields) {
+    if (field->number() == v1::MachineSpec::kBootSnapshotSha256FieldNumber) continue;
+    return Wrong(
+        "machine." + field->name(),
+        "must be left out where machine.boot_snapshot_sha256 gives the machine; leave out the one or the other");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckMachine(const v1::MachineSpec& machine) {
+  if (!machine.boot_snapshot_sha256().empty()) return CheckSnapshot(machine);
   if (!machine.e820().empty()) RETURN_IF_ERROR(CheckLayout(machine));
   if (machine.has_memory_bytes()) {
     RETURN_IF_ERROR(InRange("machine.memory_bytes", machine.memory_bytes(), kMinMemoryBytes, kMaxMemoryBytes));
@@ -138,14 +160,21 @@ absl::Status CheckMix(const v1::Mix& mix) {
   return absl::OkStatus();
 }
 
+absl::Status CheckReplay(const v1::ReplayWorkload& replay) {
+  RETURN_IF_ERROR(CheckDigest("workload.replay.capture_sha256", replay.capture_sha256()));
+  if (replay.trace_sha256().empty()) return absl::OkStatus();
+  if (replay.has_frames()) {
+    return Wrong("workload.replay.frames", "must be left out where trace_sha256 names a trace");
+  }
+  return CheckDigest("workload.replay.trace_sha256", replay.trace_sha256());
+}
+
 absl::Status CheckWorkload(const v1::WorkloadSpec& workload) {
   switch (workload.source_case()) {
     case v1::WorkloadSpec::kMix:
       return CheckMix(workload.mix());
-    case v1::WorkloadSpec::kReplay: {
-      const absl::Status digest = Sha256FromHex(workload.replay().capture_sha256()).status();
-      return digest.ok() ? digest : Wrong("workload.replay.capture_sha256", std::string(digest.message()));
-    }
+    case v1::WorkloadSpec::kReplay:
+      return CheckReplay(workload.replay());
     case v1::WorkloadSpec::kNoop:
       return absl::OkStatus();
     case v1::WorkloadSpec::kPreset:  // inlined by Canonicalize
@@ -182,6 +211,9 @@ absl::Status CheckNumaNodes(const v1::MachineSpec& machine) {
 
 absl::Status CheckLimits(const v1::JobSpec& spec) {
   RETURN_IF_ERROR(CheckMachine(spec.machine()));
+  if (spec.workload().has_replay() && !spec.machine().boot_snapshot_sha256().empty()) {
+    return Wrong("machine.boot_snapshot_sha256", "must be left out of a replay, which starts from its own capture");
+  }
   RETURN_IF_ERROR(CheckCache(spec.cache()));
   RETURN_IF_ERROR(CheckWorkload(spec.workload()));
   return CheckLength(spec.length());

@@ -58,7 +58,7 @@ absl::StatusOr<v1::Experiment> Coordinator::CreateExperiment(const v1::CreateExp
   for (const std::string& capture : expansion.Captures()) {
     if (!store_.reader().GetCapture(CaptureName(capture)).ok()) {
       return absl::InvalidArgumentError(
-          absl::StrCat("workload.replay.capture_sha256: there is no capture ", capture, "; upload it first"));
+          absl::StrCat("there is no capture ", capture, "; upload it first"));
     }
   }
   if (request.validate_only()) {

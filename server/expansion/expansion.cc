@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/canonical.h"
 #include "proto/support/sha256.h"
+#include "proto/support/spec_captures.h"
 #include "server/expansion/field_path.h"
 #include "third_party/abseil_extras/check.h"
 #include "third_party/abseil_extras/status_macros.h"
@@ -158,7 +159,7 @@ std::vector<std::string> Expansion::Labels(int64_t point) const {
 std::set<std::string> Expansion::Captures() const {
   std::set<std::string> captures;
   const auto add = [&](const v1::JobSpec& spec) {
-    if (spec.workload().has_replay()) captures.insert(spec.workload().replay().capture_sha256());
+    for (const std::string& capture : CapturesOf(spec)) captures.insert(capture);
   };
   add(experiment_.base());
   for (const v1::Axis& axis : experiment_.axes()) {

@@ -5,8 +5,17 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "proto/support/sha256.h"
+#include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag::convert {
+
+absl::StatusOr<std::string> ReadChecked(const CaptureSource& captures, const std::string& sha256_hex) {
+  ASSIGN_OR_RETURN(std::string bytes, captures.ReadCapture(sha256_hex));
+  if (ToHex(Sha256(bytes)) == sha256_hex) return bytes;
+  return absl::DataLossError(
+      absl::StrCat("capture ", sha256_hex, ": its content has another SHA-256; upload it again"));
+}
 
 absl::StatusOr<std::string> CaptureDirectory::ReadCapture(const std::string& sha256_hex) const {
   if (directory_.empty()) {

@@ -12,10 +12,13 @@ class CaptureSource {
  public:
   virtual ~CaptureSource() = default;
 
-  // The bytes of the capture with this SHA-256 (64 lower-case hex digits), checked against it or not: RunJob checks.
-  // Errors: kNotFound if there is no such capture; what reading meets otherwise.
+  // The bytes of the capture with this SHA-256 (64 lower-case hex digits), checked against it or not: ReadChecked
+  // checks. Errors: kNotFound if there is no such capture; what reading meets otherwise.
   virtual absl::StatusOr<std::string> ReadCapture(const std::string& sha256_hex) const = 0;
 };
+
+// The same, checked. Errors: as ReadCapture; kDataLoss if the bytes are not what the name says.
+absl::StatusOr<std::string> ReadChecked(const CaptureSource& captures, const std::string& sha256_hex);
 
 // Captures as files of a directory, each named by its digest. Thread-safe.
 class CaptureDirectory final : public CaptureSource {

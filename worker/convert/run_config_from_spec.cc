@@ -1,11 +1,16 @@
 #include "worker/convert/run_config_from_spec.h"
 
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/experiment/boot_snapshot.h"
+#include "worker/model/allocator_rules.h"
+#include "worker/workload/random.h"
 
 namespace dmfrag::convert {
 namespace {
@@ -33,6 +38,54 @@ absl::StatusOr<model::MemoryMap> MemoryFrom(const v1::MachineSpec& machine) {
   std::vector<model::ByteRange> ranges;
   for (const v1::MemoryRange& range : machine.e820()) ranges.push_back({range.start_bytes(), range.end_bytes()});
   return model::MemoryMap::FromUsableRanges(ranges);
+}
+
+// A machine, and where it stands at the beginning; absent: it boots.
+struct StartingMachine {
+  model::MachineConfig config;
+  std::optional<model::MachineStart> start;
+};
+
+absl::StatusOr<StartingMachine> SnapshotMachineFrom(const v1::JobSpec& spec, const CaptureSource& captures,
+                                                    model::KernelRelease allocator_release) {
+  ASSIGN_OR_RETURN(const std::string bytes, ReadChecked(captures, spec.machine().boot_snapshot_sha256()));
+  const auto wrong = [](const absl::Status& status) {
+    return absl::InvalidArgumentError(absl::StrCat("machine.boot_snapshot_sha256: ", status.message()));
+  };
+  absl::StatusOr<experiment::BootSnapshot> snapshot = experiment::ReadBootSnapshot(bytes);
+  if (!snapshot.ok()) return wrong(snapshot.status());
+  // Its own stream: users of the mix draw the same whatever the machine.
+  absl::StatusOr<model::MachineStart> start =
+      experiment::StartFrom(*snapshot, model::AllocatorRules::Of(allocator_release),
+                            workload::Random(spec.seed()).Derive("machine.boot_snapshot"));
+  if (!start.ok()) return wrong(start.status());
+  workload::ReplayInput& input = snapshot->input;
+  return StartingMachine{{.memory = std::move(input.memory), .mapping = input.mapping, .cpus = input.cpus},
+                         *std::move(start)};
+}
+
+absl::StatusOr<StartingMachine> BootingMachineFrom(const v1::MachineSpec& machine) {
+  ASSIGN_OR_RETURN(model::MemoryMap memory, MemoryFrom(machine));
+  return StartingMachine{
+      {.memory = std::move(memory),
+       .mapping = {.gbpages = machine.gbpages(), .pse = machine.pse(), .debug_pagealloc = machine.debug_pagealloc()},
+       .cpus = machine.cpus(),
+       .numa_nodes = machine.numa_nodes()},
+      std::nullopt};
+}
+
+absl::StatusOr<StartingMachine> MachineFrom(const v1::JobSpec& spec, const CaptureSource& captures) {
+  ASSIGN_OR_RETURN(const model::KernelRelease allocator_release,
+                   ReleaseFrom(spec.kernel().allocator_release(), "kernel.allocator_release"));
+  ASSIGN_OR_RETURN(const model::KernelRelease cpa_release,
+                   ReleaseFrom(spec.kernel().cpa_release(), "kernel.cpa_release"));
+  absl::StatusOr<StartingMachine> machine = spec.machine().boot_snapshot_sha256().empty()
+                                                ? BootingMachineFrom(spec.machine())
+                                                : SnapshotMachineFrom(spec, captures, allocator_release);
+  if (!machine.ok()) return machine;
+  machine->config.allocator_release = allocator_release;
+  machine->config.cpa_release = cpa_release;
+  return machine;
 }
 
 absl::StatusOr<model::TableSourceKind> TableSourceFrom(const v1::CacheSpec& cache) {
@@ -138,15 +191,10 @@ absl::StatusOr<workload::MixConfig> MixFrom(const v1::Mix& mix) {
 
 }  // namespace
 
-absl::StatusOr<experiment::RunConfig> RunConfigFromSpec(const v1::JobSpec& spec) {
-  const v1::MachineSpec& machine = spec.machine();
-  ASSIGN_OR_RETURN(model::MemoryMap memory, MemoryFrom(machine));
-  experiment::RunConfig config{.machine = {.memory = std::move(memory),
-                                           .mapping = {.gbpages = machine.gbpages(),
-                                                       .pse = machine.pse(),
-                                                       .debug_pagealloc = machine.debug_pagealloc()},
-                                           .cpus = machine.cpus(),
-                                           .numa_nodes = machine.numa_nodes()},
+absl::StatusOr<experiment::RunConfig> RunConfigFromSpec(const v1::JobSpec& spec, const CaptureSource& captures) {
+  ASSIGN_OR_RETURN(StartingMachine machine, MachineFrom(spec, captures));
+  experiment::RunConfig config{.machine = std::move(machine.config),
+                               .start = std::move(machine.start),
                                .cache = {},
                                .mix = {},
                                .length = {.duration_us = spec.length().duration_us(),
@@ -154,9 +202,6 @@ absl::StatusOr<experiment::RunConfig> RunConfigFromSpec(const v1::JobSpec& spec)
                                           .sample_interval_us = spec.length().sample_interval_us(),
                                           .max_operations = spec.length().max_operations()},
                                .seed = spec.seed()};
-  ASSIGN_OR_RETURN(config.machine.allocator_release,
-                   ReleaseFrom(spec.kernel().allocator_release(), "kernel.allocator_release"));
-  ASSIGN_OR_RETURN(config.machine.cpa_release, ReleaseFrom(spec.kernel().cpa_release(), "kernel.cpa_release"));
   ASSIGN_OR_RETURN(config.cache, CacheFrom(spec.cache()));
   ASSIGN_OR_RETURN(config.machine.table_source, TableSourceFrom(spec.cache()));
   ASSIGN_OR_RETURN(config.mix, MixFrom(spec.workload().mix()));

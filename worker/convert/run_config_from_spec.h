@@ -3,13 +3,15 @@
 
 #include "absl/status/statusor.h"
 #include "dmfrag/v1/job_spec.pb.h"
+#include "worker/convert/capture_source.h"
 #include "worker/experiment/run_config.h"
 
 namespace dmfrag::convert {
 
 // The run a spec means. REQUIRES: `spec` is canonical with its defaults written down, and its workload is a mix.
-// Errors: kInvalidArgument, naming the field, for what the model cannot do.
-absl::StatusOr<experiment::RunConfig> RunConfigFromSpec(const v1::JobSpec& spec);
+// Errors: kInvalidArgument, naming the field, for what the model cannot do, and for a boot snapshot that no machine can
+// start from; as ReadChecked for the snapshot itself.
+absl::StatusOr<experiment::RunConfig> RunConfigFromSpec(const v1::JobSpec& spec, const CaptureSource& captures);
 
 }  // namespace dmfrag::convert
 

@@ -9,7 +9,7 @@
 namespace dmfrag::convert {
 
 // Runs one job: the whole way from a spec, canonical or not, to its result. The result is a function of the spec's
-// canonical form, the named capture, and kModelVersion. Errors: kInvalidArgument if the spec or the capture is wrong,
+// canonical form, the files it names, and kModelVersion. Errors: kInvalidArgument if the spec or the capture is wrong,
 // naming the field and the remedy: do not retry. kDataLoss if the bytes of the capture are not what its name says. What
 // `captures` returns otherwise. Thread-safe if `captures` is.
 absl::StatusOr<v1::JobResult> RunJob(const v1::JobSpec& spec, const CaptureSource& captures);

@@ -20,30 +20,6 @@ constexpr EntryFlags kPresentWritable(EntryFlags::kPresent | EntryFlags::kWritab
 // Flushes interrupt other processors; which there were plays no part in what is predicted.
 constexpr uint32_t kCpus = 1;
 
-model::AttributeRequest RequestOf(const CpaCall& call, model::FrameNumber first) {
-  model::AttributeRequest request;
-  request.range = {first, first + call.pages_each};
-  switch (call.op) {
-    case CpaCall::Op::kSetDirectMapInvalid:
-      request.clear = kPresentWritable;
-      request.flush = false;
-      break;
-    case CpaCall::Op::kSetDirectMapDefault:
-      request.set = kPresentWritable;
-      request.flush = false;
-      break;
-    case CpaCall::Op::kChange:
-    case CpaCall::Op::kForce4K:
-    case CpaCall::Op::kRox:
-      request.set = call.set;
-      request.clear = call.clear;
-      request.force_4k = call.op == CpaCall::Op::kForce4K;
-      request.collapse = call.op == CpaCall::Op::kRox;
-      break;
-  }
-  return request;
-}
-
 absl::StatusOr<model::DirectMap> StartMap(const workload::ReplayInput& input) {
   if (input.start_step.has_value()) return model::DirectMap::FromRuns(input.start_runs);
   if (input.boot.has_value()) return model::PredictBootMapping(*input.boot).map;
@@ -69,6 +45,30 @@ absl::Status CheckStart(const KernelCounters& start) {
 }
 
 }  // namespace
+
+model::AttributeRequest RequestOf(const CpaCall& call, model::FrameNumber first) {
+  model::AttributeRequest request;
+  request.range = {first, first + call.pages_each};
+  switch (call.op) {
+    case CpaCall::Op::kSetDirectMapInvalid:
+      request.clear = kPresentWritable;
+      request.flush = false;
+      break;
+    case CpaCall::Op::kSetDirectMapDefault:
+      request.set = kPresentWritable;
+      request.flush = false;
+      break;
+    case CpaCall::Op::kChange:
+    case CpaCall::Op::kForce4K:
+    case CpaCall::Op::kRox:
+      request.set = call.set;
+      request.clear = call.clear;
+      request.force_4k = call.op == CpaCall::Op::kForce4K;
+      request.collapse = call.op == CpaCall::Op::kRox;
+      break;
+  }
+  return request;
+}
 
 absl::StatusOr<std::unique_ptr<Predictor>> Predictor::Create(const workload::ReplayInput& input,
                                                              model::TablePageSource* tables) {

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "worker/model/attribute_changer.h"
+#include "worker/model/attribute_request.h"
 #include "worker/model/cpa_observer.h"
 #include "worker/model/direct_map.h"
 #include "worker/model/direct_map_counters.h"
@@ -18,6 +19,9 @@
 #include "worker/workload/replay_input.h"
 
 namespace dmfrag::experiment {
+
+// The request that a single recorded call makes on the pages from `first` on.
+model::AttributeRequest RequestOf(const workload::CpaCall& call, model::FrameNumber first);
 
 // Carries out the recorded requests of a capture on its starting direct map, step by step. It never sees a measured
 // value after the start, and no frame of a page table: those are numbered by the source it is given. Thread-compatible.
@@ -36,6 +40,7 @@ class Predictor : private model::CpaObserver {
   // The kernel's counters as they should be now; those the kernel does not have are absent.
   workload::KernelCounters counters() const;
   const model::DirectMap& direct_map() const { return map_; }
+  const model::DirectMapCounters& map_counters() const { return counters_; }
   // Splits and collapses of the last step, in order.
   const std::vector<workload::MapEvent>& map_events() const { return map_events_; }
   // What happened since the start. Flushes are counted as far as CPA makes them; callers' own flushes are not recorded.

@@ -190,7 +190,9 @@ class Runner {
 }  // namespace
 
 absl::StatusOr<RunResult> Run(const RunConfig& config) {
-  ASSIGN_OR_RETURN(std::unique_ptr<model::Machine> machine, model::Machine::Create(config.machine));
+  ASSIGN_OR_RETURN(std::unique_ptr<model::Machine> machine, config.start.has_value()
+                                                                ? model::Machine::Start(config.machine, *config.start)
+                                                                : model::Machine::Create(config.machine));
   ASSIGN_OR_RETURN(std::unique_ptr<policy::CacheType> cache, policy::MakeCache(config.cache, machine.get()));
   const SimTime horizon = SimTime(config.length.warmup_us).AfterUs(config.length.duration_us);
   Runner runner(config, std::move(machine), std::move(cache));

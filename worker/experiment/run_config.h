@@ -2,6 +2,7 @@
 #define DMFRAG_WORKER_EXPERIMENT_RUN_CONFIG_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "worker/model/machine.h"
 #include "worker/policy/registry.h"
@@ -20,6 +21,8 @@ struct RunLength {
 // Everything a run depends on.
 struct RunConfig {
   model::MachineConfig machine;
+  // Where the machine stands at the beginning; absent: it has just booted.
+  std::optional<model::MachineStart> start = std::nullopt;
   policy::CacheConfig cache;
   workload::MixConfig mix;
   RunLength length;

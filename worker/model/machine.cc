@@ -1,5 +1,7 @@
 #include "worker/model/machine.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "third_party/abseil_extras/status_macros.h"
 
@@ -9,44 +11,61 @@ namespace {
 constexpr uint32_t kMaxCpus = 4096;
 constexpr EntryFlags kPresentWritable(EntryFlags::kPresent | EntryFlags::kWritable);
 
+absl::Status CheckCpus(uint32_t cpus) {
+  if (cpus >= 1 && cpus <= kMaxCpus) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("machine with ", cpus, " processors: give 1 to ", kMaxCpus));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const MachineConfig& config) {
-  if (config.cpus < 1 || config.cpus > kMaxCpus) {
-    return absl::InvalidArgumentError(absl::StrCat("machine with ", config.cpus, " processors: give 1 to ", kMaxCpus));
-  }
+  RETURN_IF_ERROR(CheckCpus(config.cpus));
   ASSIGN_OR_RETURN(const NumaTopology topology, NumaTopology::Even(config.memory, config.numa_nodes, config.cpus));
-  return std::unique_ptr<Machine>(new Machine(config, topology));
+  auto allocator =
+      std::make_unique<PageAllocator>(config.memory, topology, AllocatorRules::Of(config.allocator_release));
+  DirectMap map = DirectMap::Boot(config.memory, config.mapping, EntryFlags::PageKernel());
+  const DirectMapCounters counters = DirectMapCounters::Of(map);
+  return std::unique_ptr<Machine>(new Machine(config, std::move(allocator), std::move(map), counters));
 }
 
-Machine::Machine(const MachineConfig& config, const NumaTopology& topology)
+absl::StatusOr<std::unique_ptr<Machine>> Machine::Start(const MachineConfig& config, MachineStart start) {
+  RETURN_IF_ERROR(CheckCpus(config.cpus));
+  ASSIGN_OR_RETURN(std::unique_ptr<PageAllocator> allocator,
+                   PageAllocator::FromSnapshot(start.allocator, AllocatorRules::Of(config.allocator_release)));
+  if (const size_t cpus = start.allocator.zones.front().per_cpu.size(); cpus != config.cpus) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("machine with ", config.cpus, " processors: its start has the lists of ", cpus));
+  }
+  return std::unique_ptr<Machine>(new Machine(config, std::move(allocator), std::move(start.map), start.counters));
+}
+
+Machine::Machine(const MachineConfig& config, std::unique_ptr<PageAllocator> allocator, DirectMap map,
+                 const DirectMapCounters& counters)
     : cpa_release_(config.cpa_release),
-      allocator_(config.memory, topology, AllocatorRules::Of(config.allocator_release)),
-      direct_map_(DirectMap::Boot(config.memory, config.mapping, EntryFlags::PageKernel())),
-      counters_(DirectMapCounters::Of(direct_map_)),
+      allocator_(std::move(allocator)),
+      direct_map_(std::move(map)),
+      counters_(counters),
       flushes_(config.cpus),
-      tables_(MakeTableSource(config.table_source, config.memory, &allocator_)),
+      tables_(MakeTableSource(config.table_source, config.memory, allocator_.get())),
       changer_(&direct_map_, &counters_, tables_.get(), flushes_, CpaRules::Of(config.cpa_release)) {}
 
 CpaOutcome Machine::SetDirectMapInvalidNoflush(FrameNumber first, FrameCount pages) {
   // From 6.6 on DIRTY goes too (recorded on 6.1, 6.12, 7.3).
   const EntryFlags dirty(cpa_release_ >= KernelRelease::k6_12 ? EntryFlags::kDirty : 0);
-  return changer_.Change({.range = {first, first + pages}, .clear = kPresentWritable.With(dirty), .flush = false},
-                         *account_);
+  return Change({.range = {first, first + pages}, .clear = kPresentWritable.With(dirty), .flush = false});
 }
 
 CpaOutcome Machine::SetDirectMapDefaultNoflush(FrameNumber first, FrameCount pages) {
-  return changer_.Change({.range = {first, first + pages}, .set = kPresentWritable, .flush = false}, *account_);
+  return Change({.range = {first, first + pages}, .set = kPresentWritable, .flush = false});
 }
 
 CpaOutcome Machine::SetMemory4K(FrameRange range) {
   const bool marks = cpa_release_ >= KernelRelease::k6_16;
-  return changer_.Change({.range = range, .set = EntryFlags(marks ? EntryFlags::kKernel4K : 0), .force_4k = true},
-                         *account_);
+  return Change({.range = range, .set = EntryFlags(marks ? EntryFlags::kKernel4K : 0), .force_4k = true});
 }
 
 absl::Status Machine::CheckInvariants() const {
-  if (absl::Status status = allocator_.CheckInvariants(); !status.ok()) return status;
+  if (absl::Status status = allocator_->CheckInvariants(); !status.ok()) return status;
   return direct_map_.CheckInvariants();
 }
 

@@ -6,7 +6,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "worker/model/allocator_snapshot.h"
 #include "worker/model/attribute_changer.h"
+#include "worker/model/attribute_request.h"
+#include "worker/model/cpa_observer.h"
 #include "worker/model/direct_map.h"
 #include "worker/model/direct_map_counters.h"
 #include "worker/model/event_counters.h"
@@ -31,24 +34,42 @@ struct MachineConfig {
   TableSourceKind table_source = TableSourceKind::kBuddy;
 };
 
-// A machine that has booted: page allocator, direct map and CPA joined, with the kernel's calls on top. Events
-// are counted in the account that is set.
+// A state that a machine takes up instead of booting. Frames that `allocator` does not have free are in use, and stay
+// so unless they are freed.
+struct MachineStart {
+  AllocatorSnapshot allocator;
+  DirectMap map;
+  DirectMapCounters counters;  // as the kernel printed them then
+};
+
+// A machine that runs: page allocator, direct map and CPA joined, with the kernel's calls on top. Events are counted in
+// the account that is set.
 // Thread-compatible; not movable, since its parts refer to each other.
 class Machine {
  public:
   // Errors: kInvalidArgument if `cpus` is not in 1..4096, or as of NumaTopology::Even.
   static absl::StatusOr<std::unique_ptr<Machine>> Create(const MachineConfig& config);
+  // With `start` instead of a boot; `config.mapping` plays no part then. Errors: the same; kInvalidArgument if `start`
+  // has the lists of another number of processors, or contradicts itself (PageAllocator::FromSnapshot).
+  static absl::StatusOr<std::unique_ptr<Machine>> Start(const MachineConfig& config, MachineStart start);
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
-  PageAllocator& allocator() { return allocator_; }
-  const PageAllocator& allocator() const { return allocator_; }
+  PageAllocator& allocator() { return *allocator_; }
+  const PageAllocator& allocator() const { return *allocator_; }
   const DirectMap& direct_map() const { return direct_map_; }
   const DirectMapCounters& direct_map_counters() const { return counters_; }
 
   // Who is charged for events from now on. `account` must outlive its use; never null.
   void ChargeTo(EventCounters* account) { account_ = account; }
   EventCounters& account() { return *account_; }
+  const EventCounters& account() const { return *account_; }
+
+  // Tells `observer` what CPA does from now on; null: nobody. It must outlive its use.
+  void Observe(CpaObserver* observer) { changer_.Observe(observer); }
+
+  // Any request of CPA on the direct map.
+  CpaOutcome Change(const AttributeRequest& request) { return changer_.Change(request, *account_); }
 
   // set_direct_map_invalid_noflush and set_direct_map_default_noflush: take `pages` frames out of the direct map, or
   // put them back writable. They do not flush, splits aside. Source: arch/x86/mm/pat/set_memory.c.
@@ -65,10 +86,11 @@ class Machine {
   absl::Status CheckInvariants() const;
 
  private:
-  Machine(const MachineConfig& config, const NumaTopology& topology);
+  Machine(const MachineConfig& config, std::unique_ptr<PageAllocator> allocator, DirectMap map,
+          const DirectMapCounters& counters);
 
   KernelRelease cpa_release_;
-  PageAllocator allocator_;
+  std::unique_ptr<PageAllocator> allocator_;
   DirectMap direct_map_;
   DirectMapCounters counters_;
   TlbFlushes flushes_;

@@ -76,6 +76,52 @@ TEST(MachineTest, SecretFaultsInterruptOncePlusOncePerSplit) {
   EXPECT_EQ(events.flush_ipis, before);
 }
 
+// What a machine has been: lists, map and counters.
+MachineStart StartFrom(const Machine& machine) {
+  return {machine.allocator().Snapshot(), machine.direct_map(), machine.direct_map_counters()};
+}
+
+MachineConfig Config(uint64_t gib, uint32_t cpus) {
+  return {.memory = *MemoryMap::Pc(gib << 30), .mapping = {}, .cpus = cpus};
+}
+
+TEST(MachineTest, AMachineGoesOnFromAnothersState) {
+  auto machine = Boot(2);
+  for (int i = 0; i < 3000; ++i) SecretPage(*machine);
+  auto copy = Machine::Start(Config(2, 4), StartFrom(*machine));
+  ASSERT_OK(copy);
+  EXPECT_EQ((*copy)->direct_map_counters(), machine->direct_map_counters());
+  EXPECT_EQ((*copy)->allocator().allocated_frames(), machine->allocator().allocated_frames());
+  EventCounters events;
+  (*copy)->ChargeTo(&events);
+  for (int i = 0; i < 3000; ++i) EXPECT_EQ(SecretPage(**copy), SecretPage(*machine));
+  EXPECT_EQ((*copy)->direct_map_counters(), machine->direct_map_counters());
+  // Events are counted from the start on, counters go on from where they stood.
+  EXPECT_LT(events.splits_2m, static_cast<int64_t>(machine->direct_map_counters().level2_splits));
+  EXPECT_OK((*copy)->CheckInvariants());
+}
+
+TEST(MachineTest, RefusesAStartOfAnotherMachine) {
+  const auto machine = Boot(1);
+  EXPECT_THAT(Machine::Start(Config(1, 2), StartFrom(*machine)),
+              StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("lists of 4")));
+  MachineStart empty = StartFrom(*machine);
+  empty.allocator.zones.clear();
+  EXPECT_THAT(Machine::Start(Config(1, 4), empty),
+              StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("at least one zone")));
+}
+
+// Tables come from the lists of the processor that makes the call.
+TEST(MachineTest, TablesComeFromTheListsOfTheCallingProcessor) {
+  auto machine = Boot(1);
+  const FrameNumber page = *machine->allocator().Allocate(Order(0), Migratetype::kUnmovable, /*cpu=*/3);
+  const FrameNumber next = *machine->allocator().Allocate(Order(0), Migratetype::kUnmovable, /*cpu=*/3);
+  machine->allocator().Free(next, Order(0), /*cpu=*/3);
+  machine->allocator().RunOn(3);
+  machine->SetDirectMapInvalidNoflush(page, FrameCount(1));
+  EXPECT_NE(*machine->allocator().Allocate(Order(0), Migratetype::kUnmovable, /*cpu=*/3), next);
+}
+
 TEST(MachineTest, SetMemory4KMarksPagesFrom615On) {
   for (const auto& [release, marks] : {std::pair{KernelRelease::k6_12, false}, {KernelRelease::k6_16, true}}) {
     auto machine = Boot(1, release);

@@ -55,8 +55,13 @@ class PageAllocator {
   PageAllocator(const PageAllocator&) = delete;
   PageAllocator& operator=(const PageAllocator&) = delete;
 
-  // The processor that calls which name none are made on (smp_processor_id); 0 at first.
-  void RunOn(uint32_t cpu) { current_cpu_ = cpu; }
+  // The processor that calls which name none are made on (smp_processor_id), and the node they ask first, which is its
+  // own unless the process has a memory policy. At first processor 0.
+  void RunOn(uint32_t cpu) { RunOn(cpu, node_of_cpu_[cpu]); }
+  void RunOn(uint32_t cpu, uint32_t node) {
+    current_cpu_ = cpu;
+    current_node_ = node;
+  }
   uint32_t NodeOfCpu(uint32_t cpu) const { return node_of_cpu_[cpu]; }
 
   // First frame of a block, for processor `cpu`, of its node if there is one; nullopt: no memory.
@@ -64,7 +69,9 @@ class PageAllocator {
   std::optional<FrameNumber> Allocate(Order order, Migratetype type, uint32_t cpu) {
     return AllocateOnNode(node_of_cpu_[cpu], order, type, cpu);
   }
-  std::optional<FrameNumber> Allocate(Order order, Migratetype type) { return Allocate(order, type, current_cpu_); }
+  std::optional<FrameNumber> Allocate(Order order, Migratetype type) {
+    return AllocateOnNode(current_node_, order, type, current_cpu_);
+  }
   // The same, of a given node if there is one (alloc_pages_node).
   std::optional<FrameNumber> AllocateOnNode(uint32_t node, Order order, Migratetype type, uint32_t cpu);
 
@@ -230,6 +237,7 @@ class PageAllocator {
   std::vector<Zonelist> zonelists_;  // by node
   std::vector<uint32_t> node_of_cpu_;
   uint32_t current_cpu_ = 0;
+  uint32_t current_node_ = 0;
   FrameCount managed_;
   FrameCount allocated_;
   SlowPath* slow_path_ = nullptr;

@@ -19,6 +19,7 @@
 #include "proto/support/golden_set.h"
 #include "proto/support/grpc_status.h"
 #include "proto/support/model_version.h"
+#include "proto/support/spec_captures.h"
 #include "spdlog/spdlog.h"
 #include "third_party/abseil_extras/status_macros.h"
 
@@ -149,16 +150,18 @@ void Worker::RunSlot(SlotProcess& slot) {
   }
 }
 
+absl::Status Worker::EnsureCaptures(const v1::JobSpec& spec) {
+  for (const std::string& capture : CapturesOf(spec)) RETURN_IF_ERROR(captures_.Ensure(capture));
+  return absl::OkStatus();
+}
+
 void Worker::RunBatch(SlotProcess& slot, std::vector<Attempt> batch) {
   std::vector<v1::JobSpec> specs;
   std::vector<v1::AttemptRef> refs;
   for (Attempt& attempt : batch) {
-    if (attempt.spec.workload().has_replay()) {
-      const absl::Status ready = captures_.Ensure(attempt.spec.workload().replay().capture_sha256());
-      if (!ready.ok()) {
-        book_.Finish(Failure(attempt.ref, v1::FAILURE_CLASS_INFRA, std::string(ready.message())));
-        continue;
-      }
+    if (const absl::Status ready = EnsureCaptures(attempt.spec); !ready.ok()) {
+      book_.Finish(Failure(attempt.ref, v1::FAILURE_CLASS_INFRA, std::string(ready.message())));
+      continue;
     }
     specs.push_back(std::move(attempt.spec));
     refs.push_back(attempt.ref);

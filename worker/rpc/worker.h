@@ -46,6 +46,8 @@ class Worker {
 
   absl::Status ProveItself();
   void RunSlot(SlotProcess& slot);
+  // Every file that the spec names is on this worker's disk. Errors: as CaptureCache::Ensure.
+  absl::Status EnsureCaptures(const v1::JobSpec& spec);
   void RunBatch(SlotProcess& slot, std::vector<Attempt> batch);
   // One stream from Hello to its end. OK if it ended because of `stop`.
   absl::Status RunStream(const StopFn& stop, bool& welcomed);

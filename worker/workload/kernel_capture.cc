@@ -100,6 +100,7 @@ struct Record {
   std::vector<CpaCall> calls;
   int64_t requests = 0;  // those the calls stand for
   std::vector<MapEvent> events;
+  std::vector<SplitTable> split_tables;
   bool has_events = false;
   bool several_cpus = false;
 };
@@ -127,6 +128,9 @@ absl::Status AddEvents(const Json& changes, const std::string& place, Record& re
     ASSIGN_OR_RETURN(const FrameNumber frame, ParseFrame(row.at(2), place));
     event.first = frame.AlignedDown(model::FramesOf(event.level));
     record.events.push_back(event);
+    if (row.size() < 4 || row.at(3).is_null()) continue;
+    ASSIGN_OR_RETURN(const FrameNumber table, ParseFrame(row.at(3), place));
+    record.split_tables.push_back({event.level, event.first, table});
   }
   // [index, address, how many entries were put together, frame]: of 2M, then of the 1G entry around it.
   for (const Json& row : changes.value("collapses", Json::array())) {
@@ -197,6 +201,7 @@ absl::StatusOr<std::optional<ReplayMeasured::Step>> ParseMeasured(const Json& js
   measured.index = step.index;
   measured.several_cpus = record.several_cpus;
   if (record.has_events) measured.events = std::move(record.events);
+  measured.split_tables = std::move(record.split_tables);
   const auto after = json.find("after");
   if (after != json.end() && after->contains("meminfo_kB")) measured.counters = ParseCounters(*after);
   if (HasDump(json)) {

@@ -46,6 +46,18 @@ TEST(KernelCaptureTest, StartsAtTheFirstDump) {
   EXPECT_EQ(input.limitation, "");
 }
 
+TEST(KernelCaptureTest, ReadsTablesOfSplits) {
+  const auto capture = ReadKernelCapture(CaptureText(
+      R"({"i": 2, "action": "dmat x", "dm": {"attr_changes": [["sdm_invalid", 600, 1, 0, 1, "", ""]],
+          "splits": [[0, "2M", 600, 7], [0, "2M", null, 8], [0, "2M", 1030, null]]}, )" +
+      std::string(kAfter) + "}"));
+  ASSERT_OK(capture);
+  ASSERT_EQ(capture->measured.steps.size(), 1);
+  EXPECT_EQ(capture->measured.steps[0].events->size(), 2);
+  const std::vector<SplitTable> expected = {{model::MapLevel::k2M, model::FrameNumber(512), model::FrameNumber(7)}};
+  EXPECT_EQ(capture->measured.steps[0].split_tables, expected) << "where the block and the table are known";
+}
+
 TEST(KernelCaptureTest, ReadsCallsWithTheirStepsDownwardsToo) {
   const auto capture = ReadKernelCapture(CaptureText(
       R"({"i": 2, "action": "dmat x", "dm": {"attr_changes": [["cpa", 1000, 3, -5, 2, "0x10", "42"],

@@ -113,6 +113,14 @@ struct MapEvent {
   friend auto operator<=>(const MapEvent&, const MapEvent&) = default;
 };
 
+// The page that a split took for its page table.
+struct SplitTable {
+  model::MapLevel level = model::MapLevel::k2M;  // of the entry that was split
+  model::FrameNumber first;                      // its first frame
+  model::FrameNumber table;
+  friend bool operator==(const SplitTable&, const SplitTable&) = default;
+};
+
 // What the kernel was measured to do after the start; for the comparison alone.
 struct ReplayMeasured {
   struct Step {
@@ -122,6 +130,8 @@ struct ReplayMeasured {
     std::optional<std::vector<model::LeafRun>> direct_map;
     // Where they were recorded.
     std::optional<std::vector<MapEvent>> events;
+    // Of the splits among the events whose table was recorded too.
+    std::vector<SplitTable> split_tables = {};
     // Several processors logged requests, so that rows are out of order and indices are each processor's own.
     bool several_cpus = false;
     // Absent: not counted.

@@ -13,9 +13,8 @@
 namespace dmfrag::experiment {
 namespace {
 
-std::array<std::array<uint64_t, model::kOrders>, model::kMigratetypes> FreeBlocks(
-    const model::AllocatorSnapshot& state) {
-  std::array<std::array<uint64_t, model::kOrders>, model::kMigratetypes> blocks{};
+FreeBlockCounts FreeBlocks(const model::AllocatorSnapshot& state) {
+  FreeBlockCounts blocks{};
   for (const model::ZoneSnapshot& zone : state.zones) {
     for (const model::BlockList& list : zone.free) {
       blocks[static_cast<size_t>(list.type)][list.order.raw()] += list.blocks.size();
@@ -46,7 +45,7 @@ absl::StatusOr<FreeRunningResult> RunFreely(const workload::ReplayInput& input, 
                    FreeRunningMachine::Create(input, start, random.Derive("start")));
   StepExpander expander(machine.get(), input.cpus, random.Derive("steps"));
   RecordedUsers users(input, machine.get(), random.Derive("loads"));
-  const workload::KernelCounters before = machine->counters();
+  const model::DirectMapCounters before = machine->counters();
   FreeRunningResult result;
   for (const workload::ReplayStep& step : input.steps) {
     if (step.index <= start.step) continue;
@@ -58,9 +57,11 @@ absl::StatusOr<FreeRunningResult> RunFreely(const workload::ReplayInput& input, 
     } else if (users.Apply(step)) {
       done.source = StepSource::kRecorded;
     }
-    done.level2_splits = machine->counters().level2_splits - before.level2_splits;
-    done.level3_splits = machine->counters().level3_splits - before.level3_splits;
+    done.level2_splits = static_cast<int64_t>(machine->counters().level2_splits - before.level2_splits);
+    done.level3_splits = static_cast<int64_t>(machine->counters().level3_splits - before.level3_splits);
     done.mem_free = machine->FreeFrames();
+    done.split_blocks = machine->split_blocks();
+    done.tables = machine->tables();
     if (!step.action.starts_with("dump")) machine->FlushStatistics();
     if (step.action.starts_with("dump")) done.free_blocks = FreeBlocks(machine->allocator().Snapshot());
   }

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "worker/experiment/free_running/own_tables.h"
+#include "worker/experiment/free_running/split_block_use.h"
 #include "worker/model/migratetype.h"
 #include "worker/model/units.h"
 #include "worker/workload/page_type_info.h"
@@ -22,6 +24,9 @@ enum class StepSource {
   kRecorded,  // calls that the capture recorded, on frames of the model's own
 };
 
+// Free blocks by type, then order.
+using FreeBlockCounts = std::array<std::array<uint64_t, model::kOrders>, model::kMigratetypes>;
+
 // The state after a step.
 struct FreeRunningStep {
   int32_t index = 0;
@@ -30,8 +35,9 @@ struct FreeRunningStep {
   int64_t level2_splits = 0;  // since the start
   int64_t level3_splits = 0;
   model::FrameCount mem_free;
-  // Free blocks by type, then order, of all zones; filled in for steps that dump.
-  std::optional<std::array<std::array<uint64_t, model::kOrders>, model::kMigratetypes>> free_blocks;
+  std::optional<FreeBlockCounts> free_blocks;  // of all zones; filled in for steps that dump
+  SplitBlockCounts split_blocks;               // since the start
+  OwnTableCounts tables;                       // since the start
 };
 
 struct FreeRunningResult {

@@ -1,14 +1,15 @@
 #include "worker/experiment/free_running/free_running_machine.h"
 
-#include <algorithm>
 #include <charconv>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/experiment/free_running/capture_topology.h"
 #include "worker/experiment/free_running/sampled_start.h"
+#include "worker/experiment/replay.h"
 #include "worker/model/allocator_rules.h"
-#include "worker/model/numa_topology.h"
+#include "worker/model/allocator_snapshot.h"
 
 namespace dmfrag::experiment {
 
@@ -18,62 +19,37 @@ using model::Migratetype;
 using model::Order;
 using workload::CpaCall;
 
-namespace {
-
-// Nodes as the kernel's log names them, with equal shares of the processors, in blocks (as the SRAT lines of the 6.1
-// captures say, and pages of pinned threads in all). One node if none is named, or nodes are interleaved.
-model::NumaTopology TopologyOf(const workload::ReplayInput& input) {
-  const model::NumaTopology one = model::NumaTopology::OneNode(input.cpus);
-  if (!input.boot.has_value()) return one;
-  std::vector<FrameNumber> first_frames;
-  FrameNumber end;
-  for (const std::vector<model::FrameRange>& node : input.boot->nodes) {
-    if (node.empty() || node.front().first < end) return one;
-    first_frames.push_back(first_frames.empty() ? FrameNumber(0) : node.front().first);
-    end = node.back().end;
-  }
-  std::vector<uint32_t> node_of_cpu(input.cpus);
-  for (uint32_t cpu = 0; cpu < input.cpus; ++cpu) {
-    node_of_cpu[cpu] = static_cast<uint32_t>(cpu * first_frames.size() / input.cpus);
-  }
-  auto topology = model::NumaTopology::Create(std::move(first_frames), std::move(node_of_cpu));
-  return topology.ok() ? *std::move(topology) : one;
-}
-
-}  // namespace
-
 absl::StatusOr<std::unique_ptr<FreeRunningMachine>> FreeRunningMachine::Create(const workload::ReplayInput& input,
                                                                                const workload::FreeCounts& start,
                                                                                workload::Random random) {
-  auto machine = std::unique_ptr<FreeRunningMachine>(new FreeRunningMachine());
-  ASSIGN_OR_RETURN(machine->predictor_, Predictor::Create(input, &machine->tables_));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Predictor> predictor, Predictor::Create(input, nullptr));
   const model::AllocatorRules rules = model::AllocatorRules::Of(input.release);
-  ASSIGN_OR_RETURN(const model::AllocatorSnapshot state,
-                   SampleStart({.memory = input.memory,
-                                .mem_total = start.mem_total.value_or(FrameCount(0)),
-                                .zones = start.types,
-                                .topology = TopologyOf(input),
-                                .rules = rules},
-                               machine->predictor_->direct_map(), random));
-  ASSIGN_OR_RETURN(machine->allocator_, model::PageAllocator::FromSnapshot(state, rules));
-  model::MovableFrames* frames = machine.get();  // a private base
-  for (size_t i = 0; i < state.zones.size(); ++i) {
-    const model::FrameRange zone = state.zones[i].bounds;
-    if (i + 1 < state.zones.size() && state.zones[i + 1].node == state.zones[i].node) continue;
-    machine->nodes_.push_back({zone, std::make_unique<model::Compaction>(machine->allocator_.get(), zone, frames), 0});
+  ASSIGN_OR_RETURN(model::AllocatorSnapshot state, SampleStart({.memory = input.memory,
+                                                                .mem_total = start.mem_total.value_or(FrameCount(0)),
+                                                                .zones = start.types,
+                                                                .topology = TopologyOf(input),
+                                                                .rules = rules},
+                                                               predictor->direct_map(), random));
+  const std::vector<model::ZoneSnapshot>& zones = state.zones;
+  auto machine = std::unique_ptr<FreeRunningMachine>(new FreeRunningMachine());
+  for (size_t i = 0; i < zones.size(); ++i) {
+    if (i + 1 < zones.size() && zones[i + 1].node == zones[i].node) continue;
+    machine->nodes_.push_back({.highest_zone = zones[i].bounds, .compaction = nullptr});
   }
-  machine->movable_.assign(state.zones.back().bounds.end.raw(), kNobody);
-  machine->request_.calls.resize(1);
+  machine->movable_.assign(zones.back().bounds.end.raw(), kNobody);
+  ASSIGN_OR_RETURN(machine->machine_,
+                   model::Machine::Start({.memory = input.memory,
+                                          .mapping = input.mapping,
+                                          .cpus = input.cpus,
+                                          .cpa_release = input.release,
+                                          .allocator_release = input.release},
+                                         {std::move(state), predictor->direct_map(), predictor->map_counters()}));
+  machine->machine_->Observe(machine.get());
+  model::MovableFrames* frames = machine.get();  // a private base
+  for (Node& node : machine->nodes_) {
+    node.compaction = std::make_unique<model::Compaction>(&machine->machine_->allocator(), node.highest_zone, frames);
+  }
   return machine;
-}
-
-std::optional<FrameNumber> FreeRunningMachine::Tables::TakeTable(model::MapLevel, FrameNumber) {
-  return machine_->allocator_->AllocateOnNode(machine_->NextNode(machine_->cpu_), Order(0), Migratetype::kUnmovable,
-                                              machine_->cpu_);
-}
-
-void FreeRunningMachine::Tables::ReturnTable(FrameNumber table) {
-  if (table != model::DirectMap::kNoFrame) machine_->allocator_->Free(table, Order(0), machine_->cpu_);
 }
 
 bool FreeRunningMachine::SetMinFree(std::string_view action) {
@@ -81,8 +57,8 @@ bool FreeRunningMachine::SetMinFree(std::string_view action) {
   if (!action.starts_with(kWrite)) return false;
   uint64_t kib = 0;
   const auto parsed = std::from_chars(action.data() + kWrite.size(), action.data() + action.size(), kib);
-  if (parsed.ec != std::errc() || kib > allocator_->managed_frames().in_kib()) return false;
-  allocator_->SetMinFreeKib(kib);
+  if (parsed.ec != std::errc() || kib > allocator().managed_frames().in_kib()) return false;
+  machine_->allocator().SetMinFreeKib(kib);
   return true;
 }
 
@@ -105,9 +81,22 @@ bool FreeRunningMachine::SetMemoryPolicy(std::string_view action) {
   return true;
 }
 
-uint32_t FreeRunningMachine::NextNode(uint32_t cpu) {
-  if (!interleaved_) return bound_node_.value_or(allocator_->NodeOfCpu(cpu));
-  return last_node_ = (last_node_ + 1) % static_cast<uint32_t>(nodes_.size());
+uint32_t FreeRunningMachine::NodeFor(uint32_t cpu) const {
+  if (!interleaved_) return bound_node_.value_or(allocator().NodeOfCpu(cpu));
+  return (last_node_ + 1) % static_cast<uint32_t>(nodes_.size());
+}
+
+void FreeRunningMachine::CountBlocks(int64_t blocks) {
+  if (interleaved_) last_node_ = static_cast<uint32_t>((last_node_ + blocks) % static_cast<int64_t>(nodes_.size()));
+}
+
+template <typename Call>
+void FreeRunningMachine::CallOn(uint32_t cpu, const Call& call) {
+  cpu_ = cpu;
+  machine_->allocator().RunOn(cpu, NodeFor(cpu));
+  const int64_t tables = machine_->account().table_pages;
+  call(*machine_);
+  CountBlocks(machine_->account().table_pages - tables);
 }
 
 void FreeRunningMachine::PrepareWholeBlock(uint32_t node, uint32_t cpu) {
@@ -116,8 +105,8 @@ void FreeRunningMachine::PrepareWholeBlock(uint32_t node, uint32_t cpu) {
     return;
   }
   const FrameNumber zone = nodes_[node].highest_zone.first;
-  if (allocator_->FreeBlocksInZoneOf(zone, model::kPageblockOrder) != 0 ||
-      allocator_->FreeBlocksInZoneOf(zone, model::kMaxOrder) != 0) {
+  if (allocator().FreeBlocksInZoneOf(zone, model::kPageblockOrder) != 0 ||
+      allocator().FreeBlocksInZoneOf(zone, model::kMaxOrder) != 0) {
     return;
   }
   if (!nodes_[node].compaction->MakeFreeBlock(cpu)) nodes_[node].deferred = kDeferredRequests;
@@ -125,9 +114,10 @@ void FreeRunningMachine::PrepareWholeBlock(uint32_t node, uint32_t cpu) {
 
 std::optional<PageId> FreeRunningMachine::Allocate(Order order, Migratetype type, uint32_t cpu) {
   cpu_ = cpu;
-  const uint32_t node = NextNode(cpu);
+  const uint32_t node = NodeFor(cpu);
+  CountBlocks(1);
   if (type != Migratetype::kMovable) PrepareWholeBlock(node, cpu);
-  const std::optional<FrameNumber> first = allocator_->AllocateOnNode(node, order, type, cpu);
+  const std::optional<FrameNumber> first = machine_->allocator().AllocateOnNode(node, order, type, cpu);
   if (!first.has_value()) return std::nullopt;
   PageId id = static_cast<PageId>(pages_.size());
   if (unused_ids_.empty()) {
@@ -144,29 +134,35 @@ std::optional<PageId> FreeRunningMachine::Allocate(Order order, Migratetype type
 void FreeRunningMachine::Free(PageId id, uint32_t cpu) {
   const Page& page = pages_[id];
   movable_[page.first.raw()] = kNobody;
-  allocator_->Free(page.first, page.order, cpu);
+  machine_->allocator().Free(page.first, page.order, cpu);
   unused_ids_.push_back(id);
 }
 
 void FreeRunningMachine::Change(const CpaCall& call) {
-  request_.calls[0] = call;
-  predictor_->Apply(request_);
+  CallOn(cpu_, [&](model::Machine& machine) {
+    for (uint64_t i = 0; i < call.count; ++i) machine.Change(RequestOf(call, call.Single(i).first));
+  });
 }
 
-void FreeRunningMachine::ChangePage(PageId page, CpaCall::Op op, uint32_t cpu) {
-  cpu_ = cpu;
-  CpaCall call;
-  call.op = op;
-  call.first = pages_[page].first;
-  Change(call);
+void FreeRunningMachine::OnRequest(const model::AttributeRequest& request) {
+  split_use_.Change(request.range.first, request.range.count());
+}
+
+void FreeRunningMachine::OnSplit(model::MapLevel level, FrameNumber first) {
+  if (level == model::MapLevel::k2M) split_use_.Split(first);
+}
+
+OwnTableCounts FreeRunningMachine::tables() const {
+  const model::EventCounters& events = machine_->account();
+  return {static_cast<uint64_t>(events.splits_2m), static_cast<uint64_t>(events.table_pages_in_split_block)};
 }
 
 void FreeRunningMachine::HidePage(PageId page, uint32_t cpu) {
-  ChangePage(page, CpaCall::Op::kSetDirectMapInvalid, cpu);
+  CallOn(cpu, [&](model::Machine& machine) { machine.SetDirectMapInvalidNoflush(pages_[page].first, FrameCount(1)); });
 }
 
 void FreeRunningMachine::ShowPage(PageId page, uint32_t cpu) {
-  ChangePage(page, CpaCall::Op::kSetDirectMapDefault, cpu);
+  CallOn(cpu, [&](model::Machine& machine) { machine.SetDirectMapDefaultNoflush(pages_[page].first, FrameCount(1)); });
 }
 
 void FreeRunningMachine::CompactAll() {

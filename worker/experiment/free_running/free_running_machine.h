@@ -9,11 +9,16 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "worker/experiment/free_running/own_tables.h"
+#include "worker/experiment/free_running/split_block_use.h"
 #include "worker/experiment/free_running/step_expansion.h"
-#include "worker/experiment/replay.h"
+#include "worker/model/attribute_request.h"
 #include "worker/model/compaction.h"
+#include "worker/model/cpa_observer.h"
+#include "worker/model/direct_map.h"
+#include "worker/model/direct_map_counters.h"
+#include "worker/model/machine.h"
 #include "worker/model/page_allocator.h"
-#include "worker/model/table_page_source.h"
 #include "worker/model/units.h"
 #include "worker/workload/page_type_info.h"
 #include "worker/workload/random.h"
@@ -24,7 +29,7 @@ namespace dmfrag::experiment {
 // A machine that starts as a capture's did, as far as its counts tell, and from there on picks every frame itself:
 // the allocator chooses, the direct map is split where its choices say, and page tables of splits come from the
 // allocator. Thread-compatible; not movable.
-class FreeRunningMachine : public RequestSink, private model::MovableFrames {
+class FreeRunningMachine : public RequestSink, private model::MovableFrames, private model::CpaObserver {
  public:
   // Reads memory map, release, processors and starting map of `input`, and the counts of its start.
   // Errors: kInvalidArgument as of Predictor::Create and SampleStart.
@@ -38,11 +43,11 @@ class FreeRunningMachine : public RequestSink, private model::MovableFrames {
   void Free(PageId page, uint32_t cpu) override;
   void HidePage(PageId page, uint32_t cpu) override;
   void ShowPage(PageId page, uint32_t cpu) override;
-  model::FrameCount FreeFrames() const override { return allocator_->free_frames(); }
+  model::FrameCount FreeFrames() const override { return machine_->allocator().free_frames(); }
   void CompactAll() override;
 
   // The recorder flushes the kernel's statistics after a step that dumps nothing, and with that decays per-CPU lists.
-  void FlushStatistics() { allocator_->DecayPerCpu(); }
+  void FlushStatistics() { machine_->allocator().DecayPerCpu(); }
 
   // "write /proc/sys/vm/min_free_kbytes KIB". False: it is not that; nothing was done.
   bool SetMinFree(std::string_view action);
@@ -59,9 +64,12 @@ class FreeRunningMachine : public RequestSink, private model::MovableFrames {
   void Change(const workload::CpaCall& call);
 
   // The kernel's counters as they should be now.
-  workload::KernelCounters counters() const { return predictor_->counters(); }
-  const model::DirectMap& direct_map() const { return predictor_->direct_map(); }
-  const model::PageAllocator& allocator() const { return *allocator_; }
+  const model::DirectMapCounters& counters() const { return machine_->direct_map_counters(); }
+  const model::DirectMap& direct_map() const { return machine_->direct_map(); }
+  const model::PageAllocator& allocator() const { return machine_->allocator(); }
+  // Since the start.
+  const SplitBlockCounts& split_blocks() const { return split_use_.counts(); }
+  OwnTableCounts tables() const;
   // Frames that compaction has moved so far.
   uint64_t moved_frames() const;
 
@@ -70,15 +78,6 @@ class FreeRunningMachine : public RequestSink, private model::MovableFrames {
   // Compaction that found nothing is not tried again for this many requests (defer_compaction).
   static constexpr uint32_t kDeferredRequests = 64;
 
-  class Tables : public model::TablePageSource {
-   public:
-    explicit Tables(FreeRunningMachine* machine) : machine_(machine) {}
-    std::optional<model::FrameNumber> TakeTable(model::MapLevel, model::FrameNumber) override;
-    void ReturnTable(model::FrameNumber table) override;
-
-   private:
-    FreeRunningMachine* machine_;
-  };
   struct Node {
     model::FrameRange highest_zone;
     std::unique_ptr<model::Compaction> compaction;
@@ -90,25 +89,30 @@ class FreeRunningMachine : public RequestSink, private model::MovableFrames {
     model::Migratetype type;
   };
 
-  FreeRunningMachine() : tables_(this) {}
+  FreeRunningMachine() = default;
 
   bool IsMovable(model::FrameNumber frame) const override;
   void Moved(model::FrameNumber from, model::FrameNumber to) override;
-  // The node that the process's policy asks for.
-  uint32_t NextNode(uint32_t cpu);
+  void OnRequest(const model::AttributeRequest& request) override;
+  void OnSplit(model::MapLevel level, model::FrameNumber first) override;
+  void OnCollapse(model::MapLevel, model::FrameNumber) override {}
+  // The node that the process's memory policy asks for.
+  uint32_t NodeFor(uint32_t cpu) const;
+  // It got that many blocks.
+  void CountBlocks(int64_t blocks);
+  // Makes a call of the kernel's on a processor, which may take page tables.
+  template <typename Call>
+  void CallOn(uint32_t cpu, const Call& call);
   // Before memory that cannot move is asked for: what the node's kcompactd would have done by then.
   void PrepareWholeBlock(uint32_t node, uint32_t cpu);
-  void ChangePage(PageId page, workload::CpaCall::Op op, uint32_t cpu);
 
-  Tables tables_;
-  std::unique_ptr<Predictor> predictor_;
-  std::unique_ptr<model::PageAllocator> allocator_;
+  std::unique_ptr<model::Machine> machine_;
   std::vector<Node> nodes_;
   std::vector<Page> pages_;
   std::vector<PageId> unused_ids_;
-  std::vector<PageId> movable_;   // by frame: the movable page it is, or kNobody
-  workload::ReplayStep request_;  // of one call, kept for its memory
-  uint32_t cpu_ = 0;              // that makes the request
+  std::vector<PageId> movable_;  // by frame: the movable page it is, or kNobody
+  SplitBlockUse split_use_;
+  uint32_t cpu_ = 0;  // that made the last request
   bool interleaved_ = false;
   uint32_t last_node_ = 0;              // if interleaved: where the last request went (il_prev)
   std::optional<uint32_t> bound_node_;  // of the memory policy
