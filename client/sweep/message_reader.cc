@@ -6,8 +6,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "client/sweep/spelling.h"
 #include "dmfrag/v1/annotations.pb.h"
+#include "proto/support/spelling.h"
 #include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag::client {

@@ -13,8 +13,8 @@
 #include "client/sweep/axis_reader.h"
 #include "client/sweep/message_reader.h"
 #include "client/sweep/source_node.h"
-#include "client/sweep/spelling.h"
 #include "client/sweep/yaml_reader.h"
+#include "proto/support/spelling.h"
 #include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag::client {

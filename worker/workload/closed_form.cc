@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <numbers>
 
+#include "worker/workload/object_traffic.h"
+
 namespace dmfrag::workload {
 namespace {
 
@@ -73,5 +75,12 @@ struct MeanOf {
 }  // namespace
 
 double Mean(const Distribution& distribution) { return std::visit(MeanOf{}, distribution); }
+
+double ExpectedLivePages(const UserConfig& user, const MixConfig& mix, SimTime end) {
+  const ObjectTraffic traffic = TrafficOf(user);
+  const double objects = ClockOf(user, mix.phases).OperationalUsUntil(end) / Mean(traffic.interval_us);
+  const double pages_of_object = std::ldexp(Mean(traffic.size_allocations), static_cast<int>(traffic.order.raw()));
+  return objects / static_cast<double>(end.us()) * Mean(traffic.lifetime_us) * pages_of_object;
+}
 
 }  // namespace dmfrag::workload
