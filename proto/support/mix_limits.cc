@@ -23,40 +23,56 @@ constexpr int kMaxTableValues = 4096;
 constexpr int kMaxUsers = 64;
 constexpr int kMaxPhases = 32;
 
-absl::Status CheckLognormal(const std::string& path, const v1::LognormalDistribution& d, uint64_t low, uint64_t high) {
-  const uint64_t least = std::max<uint64_t>(low, 1);
-  RETURN_IF_ERROR(CheckRange(path + ".median", d.median(), least, high));
+// What a distribution's values may be.
+struct Bounds {
+  uint64_t low = 0;
+  uint64_t high = 0;
+  bool is_time = false;
+
+  absl::Status Check(const std::string& path, uint64_t value, uint64_t least, uint64_t most) const {
+    return is_time ? CheckMicroseconds(path, value, least, most) : CheckRange(path, value, least, most);
+  }
+  std::string Show(uint64_t value) const { return is_time ? FormatMicroseconds(value) : std::to_string(value); }
+};
+
+constexpr Bounds kIntervals = {.low = 1, .high = kYearUs, .is_time = true};
+constexpr Bounds kLifetimes = {.low = 0, .high = kYearUs, .is_time = true};
+constexpr Bounds kSizes = {.low = 1, .high = kMaxPagesOfObject};
+
+absl::Status CheckLognormal(const std::string& path, const v1::LognormalDistribution& d, const Bounds& bounds) {
+  const uint64_t least = std::max<uint64_t>(bounds.low, 1);
+  RETURN_IF_ERROR(bounds.Check(path + ".median", d.median(), least, bounds.high));
   switch (d.spread_case()) {
     case v1::LognormalDistribution::kSigmaThousandths:
       RETURN_IF_ERROR(CheckThousandths(path + ".sigma_thousandths", d.sigma_thousandths(), 1, 10000));
       break;
     case v1::LognormalDistribution::kP99:
-      RETURN_IF_ERROR(CheckRange(path + ".p99", d.p99(), d.median(), high));
+      RETURN_IF_ERROR(bounds.Check(path + ".p99", d.p99(), d.median(), bounds.high));
       break;
     case v1::LognormalDistribution::SPREAD_NOT_SET:
       return WrongField(path, "needs a spread: sigma or p99");
   }
-  return d.has_max() ? CheckRange(path + ".max", d.max(), d.median(), high) : absl::OkStatus();
+  return d.has_max() ? bounds.Check(path + ".max", d.max(), d.median(), bounds.high) : absl::OkStatus();
 }
 
-absl::Status CheckPareto(const std::string& path, const v1::ParetoDistribution& d, uint64_t low, uint64_t high) {
-  RETURN_IF_ERROR(CheckRange(path + ".min", d.min(), std::max<uint64_t>(low, 1), high));
+absl::Status CheckPareto(const std::string& path, const v1::ParetoDistribution& d, const Bounds& bounds) {
+  RETURN_IF_ERROR(bounds.Check(path + ".min", d.min(), std::max<uint64_t>(bounds.low, 1), bounds.high));
   const std::string alpha_path = path + ".alpha_thousandths";
   RETURN_IF_ERROR(CheckThousandths(alpha_path, d.alpha_thousandths(), 100, 100000));
-  if (d.has_max()) return CheckRange(path + ".max", d.max(), d.min(), high);
+  if (d.has_max()) return bounds.Check(path + ".max", d.max(), d.min(), bounds.high);
   if (d.alpha_thousandths() > 1000) return absl::OkStatus();
   return WrongField(alpha_path, absl::StrCat(FormatThousandths(d.alpha_thousandths()),
                                              " gives no mean; write more than 1, or a max beside it"));
 }
 
-absl::Status CheckEmpirical(const std::string& path, const v1::EmpiricalDistribution& d, uint64_t low, uint64_t high) {
+absl::Status CheckEmpirical(const std::string& path, const v1::EmpiricalDistribution& d, const Bounds& bounds) {
   RETURN_IF_ERROR(CheckRange(path + ".values (count)", d.values_size(), 1, kMaxTableValues));
   for (int i = 0; i < d.values_size(); ++i) {
     const std::string value_path = absl::StrCat(path, ".values[", i, "]");
-    RETURN_IF_ERROR(CheckRange(value_path, d.values(i), low, high));
+    RETURN_IF_ERROR(bounds.Check(value_path, d.values(i), bounds.low, bounds.high));
     if (i > 0 && d.values(i) <= d.values(i - 1)) {
-      return WrongField(
-          value_path, absl::StrCat(d.values(i), " comes behind ", d.values(i - 1), "; values must ascend, each once"));
+      return WrongField(value_path, absl::StrCat(bounds.Show(d.values(i)), " comes behind ",
+                                                 bounds.Show(d.values(i - 1)), "; values must ascend, each once"));
     }
   }
   if (d.weights_size() != d.values_size()) {
@@ -69,21 +85,21 @@ absl::Status CheckEmpirical(const std::string& path, const v1::EmpiricalDistribu
   return absl::OkStatus();
 }
 
-absl::Status CheckDistribution(const std::string& path, const v1::Distribution& d, uint64_t low, uint64_t high) {
+absl::Status CheckDistribution(const std::string& path, const v1::Distribution& d, const Bounds& bounds) {
   switch (d.shape_case()) {
     case v1::Distribution::kConstant:
-      return CheckRange(path + ".constant.value", d.constant().value(), low, high);
+      return bounds.Check(path + ".constant.value", d.constant().value(), bounds.low, bounds.high);
     case v1::Distribution::kUniform:
-      RETURN_IF_ERROR(CheckRange(path + ".uniform.min", d.uniform().min(), low, high));
-      return CheckRange(path + ".uniform.max", d.uniform().max(), d.uniform().min(), high);
+      RETURN_IF_ERROR(bounds.Check(path + ".uniform.min", d.uniform().min(), bounds.low, bounds.high));
+      return bounds.Check(path + ".uniform.max", d.uniform().max(), d.uniform().min(), bounds.high);
     case v1::Distribution::kExponential:
-      return CheckRange(path + ".exponential.mean", d.exponential().mean(), 1, high);
+      return bounds.Check(path + ".exponential.mean", d.exponential().mean(), 1, bounds.high);
     case v1::Distribution::kLognormal:
-      return CheckLognormal(path + ".lognormal", d.lognormal(), low, high);
+      return CheckLognormal(path + ".lognormal", d.lognormal(), bounds);
     case v1::Distribution::kPareto:
-      return CheckPareto(path + ".pareto", d.pareto(), low, high);
+      return CheckPareto(path + ".pareto", d.pareto(), bounds);
     case v1::Distribution::kEmpirical:
-      return CheckEmpirical(path + ".empirical", d.empirical(), low, high);
+      return CheckEmpirical(path + ".empirical", d.empirical(), bounds);
     case v1::Distribution::SHAPE_NOT_SET:
       break;
   }
@@ -91,12 +107,12 @@ absl::Status CheckDistribution(const std::string& path, const v1::Distribution& 
 }
 
 absl::Status CheckSecretmem(const std::string& path, const v1::SecretmemUser& user) {
-  if (user.has_interval_us()) RETURN_IF_ERROR(CheckDistribution(path + ".interval_us", user.interval_us(), 1, kYearUs));
+  if (user.has_interval_us()) RETURN_IF_ERROR(CheckDistribution(path + ".interval_us", user.interval_us(), kIntervals));
   if (user.has_size_pages()) {
-    RETURN_IF_ERROR(CheckDistribution(path + ".size_pages", user.size_pages(), 1, kMaxPagesOfObject));
+    RETURN_IF_ERROR(CheckDistribution(path + ".size_pages", user.size_pages(), kSizes));
   }
   if (!user.has_lifetime_us()) return absl::OkStatus();
-  return CheckDistribution(path + ".lifetime_us", user.lifetime_us(), 0, kYearUs);
+  return CheckDistribution(path + ".lifetime_us", user.lifetime_us(), kLifetimes);
 }
 
 absl::Status CheckOrdinary(const std::string& path, const v1::OrdinaryUser& user) {
@@ -104,9 +120,9 @@ absl::Status CheckOrdinary(const std::string& path, const v1::OrdinaryUser& user
     return WrongField(path + ".migratetype", "is required; unmovable, movable or reclaimable");
   }
   RETURN_IF_ERROR(CheckRange(path + ".order", user.order(), 0, 10));
-  RETURN_IF_ERROR(CheckDistribution(path + ".interval_us", user.interval_us(), 1, kYearUs));
-  RETURN_IF_ERROR(CheckDistribution(path + ".size_allocations", user.size_allocations(), 1, kMaxPagesOfObject));
-  return CheckDistribution(path + ".lifetime_us", user.lifetime_us(), 0, kYearUs);
+  RETURN_IF_ERROR(CheckDistribution(path + ".interval_us", user.interval_us(), kIntervals));
+  RETURN_IF_ERROR(CheckDistribution(path + ".size_allocations", user.size_allocations(), kSizes));
+  return CheckDistribution(path + ".lifetime_us", user.lifetime_us(), kLifetimes);
 }
 
 bool IsUserName(const std::string& name) {
@@ -130,14 +146,15 @@ absl::Status CheckKind(const std::string& path, const v1::User& user) {
 }
 
 absl::Status CheckWindow(const std::string& path, const v1::Phase& phase) {
-  RETURN_IF_ERROR(CheckRange(path + ".start_us", phase.start_us(), 0, 10 * kYearUs));
-  RETURN_IF_ERROR(CheckRange(path + ".duration_us", phase.duration_us(), 1, 10 * kYearUs));
+  RETURN_IF_ERROR(CheckMicroseconds(path + ".start_us", phase.start_us(), 0, 10 * kYearUs));
+  RETURN_IF_ERROR(CheckMicroseconds(path + ".duration_us", phase.duration_us(), 1, 10 * kYearUs));
   if (phase.every_us() == 0) return absl::OkStatus();
   if (phase.every_us() < phase.duration_us()) {
-    return WrongField(path + ".every_us", absl::StrCat(phase.every_us(), " is shorter than the duration, ",
-                                                       phase.duration_us(), "; at least as long, or 0 for once"));
+    return WrongField(path + ".every_us",
+                      absl::StrCat(FormatMicroseconds(phase.every_us()), " is shorter than the duration, ",
+                                   FormatMicroseconds(phase.duration_us()), "; at least as long, or 0 for once"));
   }
-  return CheckRange(path + ".every_us", phase.every_us(), kSecondUs, 10 * kYearUs);
+  return CheckMicroseconds(path + ".every_us", phase.every_us(), kSecondUs, 10 * kYearUs);
 }
 
 absl::Status CheckPhase(const std::string& path, const v1::Phase& phase, const std::vector<std::string>& users) {
@@ -147,6 +164,9 @@ absl::Status CheckPhase(const std::string& path, const v1::Phase& phase, const s
   }
   std::set<std::string> seen;
   for (const v1::PhaseRate& rate : phase.rates()) {
+    if (!IsUserName(rate.user())) {
+      return WrongField(path + ".rates", absl::StrCat("\"", rate.user(), "\" is no user; ", AllowedNames("", users)));
+    }
     const std::string rate_path = absl::StrCat(path, ".rates[", rate.user(), "]");
     if (std::find(users.begin(), users.end(), rate.user()) == users.end()) {
       return WrongField(rate_path, absl::StrCat("the mix has no such user; ", AllowedNames(rate.user(), users)));

@@ -17,6 +17,12 @@ absl::Status CheckRange(const std::string& path, uint64_t value, uint64_t low, u
 // The same for numbers in thousandths, which errors show as people write them: "1.5".
 absl::Status CheckThousandths(const std::string& path, uint64_t value, uint64_t low, uint64_t high);
 
+// The same for microseconds, which errors show in their largest whole unit: "90s".
+absl::Status CheckMicroseconds(const std::string& path, uint64_t value, uint64_t low, uint64_t high);
+
+// The largest unit that divides it, as sweep files have it: 90000000 -> "90s".
+std::string FormatMicroseconds(uint64_t microseconds);
+
 // 1500 -> "1.5".
 std::string FormatThousandths(uint64_t thousandths);
 

@@ -124,6 +124,11 @@ absl::StatusOr<v1::Mix> WithInherited(const v1::Mix& written) {
   for (const v1::User& user : written.users()) {
     const auto inherited = FindNamed(user.name(), *mix.mutable_users());
     if (inherited == mix.mutable_users()->end()) {
+      if (user.kind_case() == v1::User::KIND_NOT_SET) {
+        return WrongField(absl::StrCat("workload.mix.users[", user.name(), "]"),
+                          absl::StrCat("needs a kind, since no user of this name is inherited; ",
+                                       AllowedNames(user.name(), NamesOf(mix.users()))));
+      }
       *mix.add_users() = user;
     } else {
       ChangeUser(user, *inherited);
