@@ -3,6 +3,9 @@
 #include <google/protobuf/text_format.h>
 #include <google/protobuf/util/message_differencer.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -211,6 +214,18 @@ axes:
                        }
                      }
                    )pb");
+}
+
+TEST(SweepTest, EveryExampleIsRead) {
+  size_t examples = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("examples")) {
+    if (entry.path().extension() != ".yaml") continue;
+    ++examples;
+    std::ifstream file(entry.path());
+    const std::string text(std::istreambuf_iterator<char>(file), {});
+    EXPECT_OK(ParseSweep(text, entry.path().native()));
+  }
+  EXPECT_GE(examples, 3u);
 }
 
 // A part of the base's mix may be missing, or wrong, where an axis brings another.
