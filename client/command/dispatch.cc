@@ -8,7 +8,7 @@
 
 #include "client/command/registry.h"
 #include "client/sweep/source_node.h"
-#include "client/sweep/spelling.h"
+#include "proto/support/spelling.h"
 
 namespace dmfrag::client {
 namespace {

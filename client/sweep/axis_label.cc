@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "client/sweep/message_reader.h"
 #include "client/sweep/quantity.h"
+#include "proto/support/range_check.h"
 
 namespace dmfrag::client {
 namespace {
@@ -19,6 +20,7 @@ constexpr size_t kMaxLabelBytes = 64;
 std::string IntegerLabel(uint64_t value, Unit unit) {
   if (unit == Unit::kBytes) return FormatSize(value);
   if (unit == Unit::kMicroseconds) return FormatDuration(value);
+  if (unit == Unit::kThousandths) return FormatThousandths(value);
   return absl::StrCat(value);
 }
 

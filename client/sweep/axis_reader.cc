@@ -14,7 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "client/sweep/axis_label.h"
 #include "client/sweep/message_reader.h"
-#include "client/sweep/spelling.h"
+#include "proto/support/spelling.h"
 #include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag::client {

@@ -7,8 +7,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "client/sweep/spelling.h"
 #include "dmfrag/v1/annotations.pb.h"
+#include "proto/support/spelling.h"
 #include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag::client {
@@ -25,6 +25,7 @@ using google::protobuf::Reflection;
 constexpr std::string_view kBytesSuffix = "_bytes";
 constexpr std::string_view kMicrosecondsSuffix = "_us";
 constexpr std::string_view kDigestSuffix = "_sha256";
+constexpr std::string_view kThousandthsSuffix = "_thousandths";
 constexpr char kPlannedText[] = "is planned, and no model implements it yet";
 
 // "KERNEL_RELEASE_" of enum KernelRelease: what its zero value has before UNSPECIFIED.
@@ -83,6 +84,16 @@ const FieldDescriptor* StringMember(const OneofDescriptor& oneof) {
   return nullptr;
 }
 
+// The second field of a list's messages that are a text and a number; null for all others.
+const FieldDescriptor* PairedField(const FieldDescriptor& field) {
+  const Descriptor* type = field.message_type();
+  if (type == nullptr || type->field_count() != 2 || type->real_oneof_decl_count() != 0) return nullptr;
+  if (type->field(0)->cpp_type() != FieldDescriptor::CPPTYPE_STRING || type->field(0)->is_repeated()) return nullptr;
+  return type->field(1)->cpp_type() == FieldDescriptor::CPPTYPE_UINT64 && !type->field(1)->is_repeated()
+             ? type->field(1)
+             : nullptr;
+}
+
 // Reads the places of one file.
 class Reader {
  public:
@@ -104,8 +115,11 @@ class Reader {
   absl::Status ReadField(const SourceNode& node, const FieldDescriptor& field, Unit outer, Message& message) const {
     const Unit unit = UnitOf(field, outer);
     if (!field.is_repeated()) return ReadSingle(node, field, unit, message);
+    const FieldDescriptor* paired = PairedField(field);
+    if (paired != nullptr && node.kind == SourceNode::Kind::kMap) return ReadPairs(node, field, *paired, unit, message);
     if (node.kind != SourceNode::Kind::kList) {
-      return file_.Error(node.place, absl::StrCat(KindText(node), "; ", SweepName(field), " takes a list [...]"));
+      const char* form = paired == nullptr ? " takes a list [...]" : " takes a map {name: value, ...}";
+      return file_.Error(node.place, absl::StrCat(KindText(node), "; ", SweepName(field), form));
     }
     for (const SourceNode& item : node.items) RETURN_IF_ERROR(ReadSingle(item, field, unit, message));
     return absl::OkStatus();
@@ -115,6 +129,17 @@ class Reader {
   static std::string KindText(const SourceNode& node) {
     if (node.kind == SourceNode::Kind::kScalar) return Shown(node.scalar) + " stands here";
     return absl::StrCat(KindName(node.kind), " stands here");
+  }
+
+  // One element for each "name: value".
+  absl::Status ReadPairs(const SourceNode& node, const FieldDescriptor& field, const FieldDescriptor& paired, Unit unit,
+                         Message& message) const {
+    for (const SourceEntry& entry : node.entries) {
+      Message& element = *message.GetReflection()->AddMessage(&message, &field);
+      element.GetReflection()->SetString(&element, field.message_type()->field(0), entry.key);
+      RETURN_IF_ERROR(ReadField(entry.value, paired, unit, element));
+    }
+    return absl::OkStatus();
   }
 
   // What may be written for a message.
@@ -212,6 +237,7 @@ class Reader {
     }
     if (unit == Unit::kBytes) return "a size, e.g. 4GiB";
     if (unit == Unit::kMicroseconds) return "a duration, e.g. 20ms";
+    if (unit == Unit::kThousandths) return "a number, e.g. 1.5";
     return "a whole number, e.g. 4";
   }
 
@@ -282,10 +308,22 @@ class Reader {
     return absl::OkStatus();
   }
 
+  static absl::StatusOr<uint64_t> ParseNumber(const std::string& text, Unit unit) {
+    switch (unit) {
+      case Unit::kBytes:
+        return ParseSize(text);
+      case Unit::kMicroseconds:
+        return ParseDuration(text);
+      case Unit::kThousandths:
+        return ParseThousandths(text);
+      case Unit::kNone:
+        break;
+    }
+    return ParseCount(text);
+  }
+
   absl::Status ReadInteger(const SourceNode& node, const FieldDescriptor& field, Unit unit, Message& message) const {
-    const absl::StatusOr<uint64_t> value = unit == Unit::kBytes          ? ParseSize(node.scalar)
-                                           : unit == Unit::kMicroseconds ? ParseDuration(node.scalar)
-                                                                         : ParseCount(node.scalar);
+    const absl::StatusOr<uint64_t> value = ParseNumber(node.scalar, unit);
     if (!value.ok()) {
       return file_.Error(node.place, absl::StrCat(SweepName(field), ": ", value.status().message()));
     }
@@ -336,7 +374,7 @@ class Reader {
 }  // namespace
 
 std::string WithoutUnit(std::string_view name) {
-  for (const std::string_view suffix : {kBytesSuffix, kMicrosecondsSuffix, kDigestSuffix}) {
+  for (const std::string_view suffix : {kBytesSuffix, kMicrosecondsSuffix, kThousandthsSuffix, kDigestSuffix}) {
     if (name.ends_with(suffix)) name.remove_suffix(suffix.size());
   }
   return std::string(name);
@@ -348,7 +386,8 @@ Unit UnitOf(const FieldDescriptor& field, Unit outer) {
   const std::string_view name = field.name();
   if (name.ends_with(kBytesSuffix)) return Unit::kBytes;
   if (name.ends_with(kMicrosecondsSuffix)) return Unit::kMicroseconds;
-  return outer;
+  if (name.ends_with(kThousandthsSuffix)) return Unit::kThousandths;
+  return field.options().GetExtension(v1::unitless) ? Unit::kNone : outer;
 }
 
 std::string NormalName(std::string_view written) {

@@ -17,11 +17,12 @@ namespace dmfrag::client {
 // Fills protobuf messages from what a sweep file says, by reflection: a new field needs no code here.
 //
 // Names: a field's own, without the suffix that says its unit (`memory` for memory_bytes); '-' is taken for '_'.
-// Integers: sizes where the nearest enclosing field named *_bytes or *_us says so, durations likewise, else plain.
-// Enums: the value's name without its prefix, in any case, '.' and '-' for '_' ("6.12").
-// A scalar for a message with a oneof: the oneof's member message of that name, with its defaults; else its string
-// member. A field named *_sha256 takes a capture's file (or its digest). Fields and enum values marked `planned` are
-// refused.
+// Integers: sizes where the nearest enclosing field named *_bytes or *_us says so, durations likewise, else plain;
+// fields named *_thousandths are decimal numbers, and those marked `unitless` plain. A list of messages of a text and a
+// number may be a map from the one to the other. Enums: the value's name without its prefix, in any case, '.' and '-'
+// for '_' ("6.12"). A scalar for a message with a oneof: the oneof's member message of that name, with its defaults;
+// else its string member. A field named *_sha256 takes a capture's file (or its digest). Fields and enum values marked
+// `planned` are refused.
 
 // Name of a field in sweep files, and the unit its suffix says; `outer` if it has none.
 std::string SweepName(const google::protobuf::FieldDescriptor& field);

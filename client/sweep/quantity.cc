@@ -24,6 +24,7 @@ constexpr std::array<UnitName, 6> kDurationUnits = {
 
 constexpr std::string_view kSizeForm = "write a whole number and B, KiB, MiB, GiB or TiB, e.g. 4GiB";
 constexpr std::string_view kDurationForm = "write a whole number and us, ms, s, m, h or d, e.g. 20ms";
+constexpr std::string_view kThousandthsForm = "write a number with at most three decimal places, e.g. 1.5";
 constexpr std::string_view kCountForm = "write a whole number, e.g. 512 or 0x200";
 
 absl::Status Wrong(std::string_view text, std::string_view why, std::string_view form) {
@@ -100,6 +101,26 @@ absl::StatusOr<uint64_t> ParseCount(std::string_view text) {
   if (text.starts_with('-')) return Wrong(text, "is negative", kCountForm);
   if (text.starts_with("0x") || text.starts_with("0X")) return ParseDigits(text.substr(2), 16, text, kCountForm);
   return ParseDigits(text, 10, text, kCountForm);
+}
+
+absl::StatusOr<uint64_t> ParseThousandths(std::string_view text) {
+  constexpr size_t kPlaces = 3;
+  if (text.starts_with('-')) return Wrong(text, "is negative", kThousandthsForm);
+  const size_t point = text.find('.');
+  const std::string_view decimals = point == std::string_view::npos ? "" : text.substr(point + 1);
+  if (point != std::string_view::npos && decimals.empty()) return Wrong(text, "is no number", kThousandthsForm);
+  if (decimals.size() > kPlaces) return Wrong(text, "has more than three decimal places", kThousandthsForm);
+  absl::StatusOr<uint64_t> whole = ParseDigits(text.substr(0, point), 10, text, kThousandthsForm);
+  if (!whole.ok()) return whole;
+  std::string padded(decimals);
+  padded.resize(kPlaces, '0');
+  const absl::StatusOr<uint64_t> rest = ParseDigits(padded, 10, text, kThousandthsForm);
+  if (!rest.ok()) return rest;
+  uint64_t value = 0;
+  if (__builtin_mul_overflow(*whole, 1000, &value) || __builtin_add_overflow(value, *rest, &value)) {
+    return Wrong(text, "is too large", kThousandthsForm);
+  }
+  return value;
 }
 
 std::string FormatSize(uint64_t bytes) { return FormatQuantity(bytes, kSizeUnits); }

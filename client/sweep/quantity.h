@@ -17,9 +17,11 @@ enum class Unit {
   kBytes,
   // "20ms": fields named *_us.
   kMicroseconds,
+  // "1.5": fields named *_thousandths.
+  kThousandths,
 };
 
-// Errors of all three: INVALID_ARGUMENT whose text says what is wrong and what is allowed, without a place.
+// Errors of all four: INVALID_ARGUMENT whose text says what is wrong and what is allowed, without a place.
 
 // "4GiB" -> 4294967296. Units B, KiB, MiB, GiB, TiB; a lone 0 needs none.
 absl::StatusOr<uint64_t> ParseSize(std::string_view text);
@@ -29,6 +31,9 @@ absl::StatusOr<uint64_t> ParseDuration(std::string_view text);
 
 // Decimal, or hexadecimal behind 0x.
 absl::StatusOr<uint64_t> ParseCount(std::string_view text);
+
+// "1.5" -> 1500: a decimal number with at most three digits behind the point.
+absl::StatusOr<uint64_t> ParseThousandths(std::string_view text);
 
 // The largest unit that divides `bytes`: "4 GiB".
 std::string FormatSize(uint64_t bytes);

@@ -31,6 +31,17 @@ TEST(QuantityTest, DurationsAreMicroseconds) {
   EXPECT_EQ(ParseDuration("1d").value(), 86'400'000'000u);
 }
 
+TEST(QuantityTest, ThousandthsAreDecimalNumbers) {
+  EXPECT_EQ(ParseThousandths("1.5").value(), 1500u);
+  EXPECT_EQ(ParseThousandths("0.001").value(), 1u);
+  EXPECT_EQ(ParseThousandths("12").value(), 12000u);
+  EXPECT_EQ(ParseThousandths("18446744073709551.615").value(), std::numeric_limits<uint64_t>::max());
+  for (const char* wrong :
+       {"", ".", "1.", ".5", "-1", "1.2345", "1.5x", "1.-5", "1.2.3", "18446744073709551.616", "18446744073709552"}) {
+    EXPECT_THAT(ParseThousandths(wrong), StatusIs(kWrong, HasSubstr("e.g. 1.5"))) << wrong;
+  }
+}
+
 TEST(QuantityTest, CountsAreDecimalOrHexadecimal) {
   EXPECT_EQ(ParseCount("512").value(), 512u);
   EXPECT_EQ(ParseCount("0x200").value(), 512u);

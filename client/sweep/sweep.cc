@@ -12,9 +12,10 @@
 #include "absl/strings/str_cat.h"
 #include "client/sweep/axis_reader.h"
 #include "client/sweep/message_reader.h"
+#include "client/sweep/mix_checker.h"
 #include "client/sweep/source_node.h"
-#include "client/sweep/spelling.h"
 #include "client/sweep/yaml_reader.h"
+#include "proto/support/spelling.h"
 #include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag::client {
@@ -175,7 +176,8 @@ absl::Status ReadYamlSweep(std::string_view text, const SourceFile& file, v1::Ex
                                                "; write a map of name, base, axes, "
                                                "replicates, ..."));
   }
-  return SectionReader(file, experiment).Read(root);
+  RETURN_IF_ERROR(SectionReader(file, experiment).Read(root));
+  return CheckMixes(file, root, experiment);
 }
 
 // Keeps the first error.

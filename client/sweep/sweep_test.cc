@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -112,7 +113,12 @@ base:
             interval: {exponential: {mean: 20ms}}
             size-pages: {uniform: {min: 1, max: 64}}
         - name: programs
-          ordinary: {migratetype: Movable, order: 0, lifetime: {constant: {value: 2m}}}
+          ordinary:
+            migratetype: Movable
+            order: 0
+            interval: {empirical: {values: [1ms, 20ms], weights: [9, 1]}}
+            size_allocations: {lognormal: {median: 4, sigma: 1.2, max: 512}}
+            lifetime: {pareto: {min: 2m, alpha: 1.25}}
 )",
                    R"pb(
                      display_name: "mix"
@@ -135,13 +141,104 @@ base:
                              ordinary {
                                migratetype: MIGRATETYPE_MOVABLE
                                order: 0
-                               lifetime_us { constant { value: 120000000 } }
+                               interval_us {
+                                 empirical {
+                                   values: [ 1000, 20000 ]
+                                   weights: [ 9, 1 ]
+                                 }
+                               }
+                               size_allocations { lognormal { median: 4 sigma_thousandths: 1200 max: 512 } }
+                               lifetime_us { pareto { min: 120000000 alpha_thousandths: 1250 } }
                              }
                            }
                          }
                        }
                      }
                    )pb");
+}
+
+TEST(SweepTest, MixesInheritScaleAndHavePhases) {
+  ExpectExperiment(R"(
+name: mix
+base:
+  workload:
+    mix:
+      inherits: secretmem
+      rate: 0.5
+      remove-users: [file]
+      users:
+        - {name: anon, rate: 2.25}
+      phases:
+        - {name: night, start: 20h, duration: 8h, every: 1d, rate: 0.1}
+        - {name: deploy, duration: 30s, every: 10m, rates: {anon: 4, secretmem: 0}}
+        - {name: listed, duration: 1s, rates: [{user: slab, rate: 1.5}]}
+axes:
+  workload.mix.rate: [0.5, 1, 12]
+)",
+                   R"pb(
+                     display_name: "mix"
+                     base {
+                       workload {
+                         mix {
+                           inherits: "secretmem"
+                           rate_thousandths: 500
+                           remove_users: "file"
+                           users { name: "anon" rate_thousandths: 2250 }
+                           phases {
+                             name: "night"
+                             start_us: 72000000000
+                             duration_us: 28800000000
+                             every_us: 86400000000
+                             rate_thousandths: 100
+                           }
+                           phases {
+                             name: "deploy"
+                             duration_us: 30000000
+                             every_us: 600000000
+                             rates { user: "anon" rate_thousandths: 4000 }
+                             rates { user: "secretmem" rate_thousandths: 0 }
+                           }
+                           phases {
+                             name: "listed"
+                             duration_us: 1000000
+                             rates { user: "slab" rate_thousandths: 1500 }
+                           }
+                         }
+                       }
+                     }
+                     axes {
+                       path: "workload.mix.rate_thousandths"
+                       values {
+                         label: "0.5"
+                         spec { workload { mix { rate_thousandths: 500 } } }
+                       }
+                       values {
+                         label: "1"
+                         spec { workload { mix { rate_thousandths: 1000 } } }
+                       }
+                       values {
+                         label: "12"
+                         spec { workload { mix { rate_thousandths: 12000 } } }
+                       }
+                     }
+                   )pb");
+}
+
+TEST(SweepTest, EveryExampleIsRead) {
+  size_t examples = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("examples")) {
+    if (entry.path().extension() != ".yaml") continue;
+    ++examples;
+    std::ifstream file(entry.path());
+    const std::string text(std::istreambuf_iterator<char>(file), {});
+    EXPECT_OK(Parse(text, entry.path().native()));
+  }
+  EXPECT_GE(examples, 3u);
+}
+
+// A part of the base's mix may be missing, or wrong, where an axis brings another.
+TEST(SweepTest, MixesThatAnAxisChangesAreLeftToTheServer) {
+  EXPECT_OK(Parse("base: {workload: {mix: {users: []}}}\naxes: {workload.mix.inherits: [secretmem]}", "test.yaml"));
 }
 
 TEST(SweepTest, ScalarsNameMembersBeforePresets) {
@@ -212,15 +309,16 @@ TEST(SweepTest, LabelsSayWhatTheValueIs) {
   EXPECT_THAT(LabelsOf("  kernel.cpa_release: [\"6.1\", \"7.3\"]"), ElementsAre("6.1", "7.3"));
   EXPECT_THAT(LabelsOf("  kernel: [{cpa_release: \"6.1\"}, {}]"), ElementsAre("cpa_release=6.1", "defaults"));
   EXPECT_THAT(LabelsOf("  gbpages: [true, false]"), ElementsAre("true", "false"));
-  EXPECT_THAT(LabelsOf("  workload: [secretmem, {mix: {users: [{name: a}, {name: b}]}}]"),
+  EXPECT_THAT(LabelsOf("  workload: [secretmem, {mix: {users: [{name: a, secretmem: {}}, {name: b, secretmem: {}}]}}]"),
               ElementsAre("secretmem", "mix a+b"));
   EXPECT_THAT(LabelsOf("  e820: [[{start: 0, end: 1GiB}], [{start: 0, end: 1GiB}, {start: 4GiB, end: 5GiB}]]"),
               ElementsAre("e820=1", "e820=2"));
 }
 
 TEST(SweepTest, LabelsAreUniqueAndShort) {
-  const std::vector<std::string> same =
-      LabelsOf("  workload: [{mix: {users: [{name: a, secretmem: {}}]}}, {mix: {users: [{name: a, ordinary: {}}]}}]");
+  const std::vector<std::string> same = LabelsOf(
+      "  workload: [{mix: {users: [{name: a, secretmem: {}}]}}, {mix: {users: [{name: a, secretmem: {size_pages: "
+      "{constant: {value: 2}}}}]}}]");
   EXPECT_THAT(same, testing::ElementsAre("mix a", "mix a #2"));
   const std::string name(100, 'x');
   const std::vector<std::string> cut = LabelsOf("  workload: [" + name + "1, " + name + "2]");

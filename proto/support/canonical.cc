@@ -9,6 +9,7 @@
 #include "google/protobuf/text_format.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "proto/support/preset.h"
+#include "proto/support/resolve_mix.h"
 #include "proto/support/sha256.h"
 #include "proto/support/spec_limits.h"
 #include "third_party/abseil_extras/check.h"
@@ -169,6 +170,9 @@ absl::StatusOr<v1::JobSpec> Canonicalize(const v1::JobSpec& spec) {
   v1::JobSpec canonical = spec;
   if (canonical.workload().has_preset()) {
     ASSIGN_OR_RETURN(*canonical.mutable_workload()->mutable_mix(), PresetMix(spec.workload().preset()));
+  }
+  if (canonical.workload().has_mix()) {
+    ASSIGN_OR_RETURN(*canonical.mutable_workload()->mutable_mix(), ResolveMix(canonical.workload().mix()));
   }
   RETURN_IF_ERROR(CheckLimits(canonical));
   RETURN_IF_ERROR(CheckNumaNodes(WithDefaults(canonical).machine()));

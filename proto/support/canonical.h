@@ -18,7 +18,7 @@
 // vectors.
 namespace dmfrag {
 
-// The canonical form of `spec`: presets inlined, fields equal to their frozen default and empty messages outside a
+// The canonical form of `spec`: presets inlined and mixes made whole (ResolveMix), fields equal to their frozen default and empty messages outside a
 // oneof cleared. Idempotent. Errors: kInvalidArgument, naming the field and the remedy, for an unknown field, a field
 // or enum value no model implements yet, an unknown preset, or a value out of its range.
 absl::StatusOr<v1::JobSpec> Canonicalize(const v1::JobSpec& spec);

@@ -87,6 +87,29 @@ TEST(CanonicalTest, PresetIsInlined) {
   EXPECT_EQ(SpecSha256Hex(*Canonicalize(inlined)), SpecSha256Hex(*canonical));
 }
 
+TEST(CanonicalTest, MixesThatMeanTheSameHaveOneDigest) {
+  const auto of_mix = [](const std::string& mix) {
+    return Digest("cache { none {} } workload { mix { " + mix + " } }");
+  };
+  const std::string preset = Digest("cache { none {} } workload { preset: 'secretmem' }");
+  EXPECT_EQ(of_mix("inherits: 'secretmem'"), preset);
+  EXPECT_EQ(of_mix("inherits: 'secretmem' rate_thousandths: 1000 users { name: 'anon' rate_thousandths: 1000 }"),
+            preset);
+  const std::string user = "users { name: 'a' secretmem {} rate_thousandths: 1500 }";
+  EXPECT_EQ(of_mix("users { name: 'a' secretmem {} rate_thousandths: 3000 } rate_thousandths: 500"), of_mix(user));
+  EXPECT_EQ(of_mix(user + "phases { name: 'p' start_us: 0 duration_us: 5 every_us: 0 rate_thousandths: 1000 }"),
+            of_mix(user + "phases { name: 'p' duration_us: 5 }"));
+  std::set<std::string> digests = {preset, of_mix(user)};
+  for (const char* other :
+       {"inherits: 'secretmem' rate_thousandths: 999", "inherits: 'secretmem' remove_users: 'slab'",
+        "inherits: 'secretmem' users { name: 'a' secretmem {} }",
+        "inherits: 'secretmem' phases { name: 'p' duration_us: 5 }",
+        "inherits: 'secretmem' phases { name: 'p' duration_us: 5 rate_thousandths: 0 }",
+        "inherits: 'secretmem' phases { name: 'p' duration_us: 5 rates { user: 'slab' rate_thousandths: 0 } }"}) {
+    EXPECT_TRUE(digests.insert(of_mix(other)).second) << other;
+  }
+}
+
 TEST(CanonicalTest, IsIdempotentAndDefaultsRoundTrip) {
   const auto canonical =
       Canonicalize(Spec("cache { global { options { refill_order: 3 } } } workload { preset: 'secretmem' }"));

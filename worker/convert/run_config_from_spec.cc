@@ -1,5 +1,7 @@
 #include "worker/convert/run_config_from_spec.h"
 
+#include <algorithm>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -123,6 +125,34 @@ absl::StatusOr<policy::CacheConfig> CacheFrom(const v1::CacheSpec& cache) {
   }
 }
 
+uint64_t MaxOf(bool has_max, uint64_t max) { return has_max ? max : std::numeric_limits<uint64_t>::max(); }
+
+absl::StatusOr<workload::Distribution> LognormalFrom(const v1::LognormalDistribution& d, const std::string& field) {
+  const uint64_t max = MaxOf(d.has_max(), d.max());
+  if (d.has_p99() && d.median() >= 1 && d.p99() >= d.median()) {
+    return workload::Lognormal::OfP99(d.median(), d.p99(), max);
+  }
+  if (d.has_sigma_thousandths() && d.sigma_thousandths() <= 10000) {
+    return workload::Lognormal::OfSigma(d.median(), d.sigma_thousandths(), max);
+  }
+  return absl::InvalidArgumentError(absl::StrCat(field, ": give sigma up to 10, or p99 not below the median"));
+}
+
+absl::StatusOr<workload::Distribution> ParetoFrom(const v1::ParetoDistribution& d, const std::string& field) {
+  if (d.alpha_thousandths() < 100) return absl::InvalidArgumentError(absl::StrCat(field, ": give alpha from 0.1 on"));
+  return workload::Pareto::OfAlpha(d.min(), d.alpha_thousandths(), MaxOf(d.has_max(), d.max()));
+}
+
+absl::StatusOr<workload::Distribution> EmpiricalFrom(const v1::EmpiricalDistribution& d, const std::string& field) {
+  const bool weighted = std::all_of(d.weights().begin(), d.weights().end(), [](uint64_t weight) {
+    return weight >= 1 && weight <= std::numeric_limits<uint32_t>::max();
+  });
+  if (d.values().empty() || d.values_size() != d.weights_size() || !weighted) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ": give values, and a positive weight for each"));
+  }
+  return workload::Empirical::Of({d.values().begin(), d.values().end()}, {d.weights().begin(), d.weights().end()});
+}
+
 absl::StatusOr<workload::Distribution> DistributionFrom(const v1::Distribution& distribution,
                                                         const std::string& field) {
   switch (distribution.shape_case()) {
@@ -133,10 +163,16 @@ absl::StatusOr<workload::Distribution> DistributionFrom(const v1::Distribution& 
       return workload::Uniform{distribution.uniform().min(), distribution.uniform().max()};
     case v1::Distribution::kExponential:
       return workload::Exponential{distribution.exponential().mean()};
+    case v1::Distribution::kLognormal:
+      return LognormalFrom(distribution.lognormal(), field + ".lognormal");
+    case v1::Distribution::kPareto:
+      return ParetoFrom(distribution.pareto(), field + ".pareto");
+    case v1::Distribution::kEmpirical:
+      return EmpiricalFrom(distribution.empirical(), field + ".empirical");
     case v1::Distribution::SHAPE_NOT_SET:
       break;
   }
-  return absl::InvalidArgumentError(absl::StrCat(field, ": give constant, uniform with min <= max, or exponential"));
+  return absl::InvalidArgumentError(absl::StrCat(field, ": give a distribution; a uniform one with min <= max"));
 }
 
 absl::StatusOr<model::Migratetype> MigratetypeFrom(v1::Migratetype type, const std::string& field) {
@@ -171,21 +207,31 @@ absl::StatusOr<workload::OrdinaryConfig> OrdinaryFrom(const v1::OrdinaryUser& us
   return config;
 }
 
+workload::PhaseConfig PhaseFrom(const v1::Phase& phase) {
+  workload::PhaseConfig config{.window = {.start_us = phase.start_us(),
+                                          .duration_us = phase.duration_us(),
+                                          .every_us = phase.every_us(),
+                                          .rate_thousandths = phase.rate_thousandths()},
+                               .rates = {}};
+  for (const v1::PhaseRate& rate : phase.rates()) config.rates.push_back({rate.user(), rate.rate_thousandths()});
+  return config;
+}
+
 absl::StatusOr<workload::MixConfig> MixFrom(const v1::Mix& mix) {
   workload::MixConfig config;
-  for (int i = 0; i < mix.users_size(); ++i) {
-    const v1::User& user = mix.users(i);
-    const std::string field = absl::StrCat("workload.mix.users[", i, "]");
+  for (const v1::User& user : mix.users()) {
+    const std::string field = absl::StrCat("workload.mix.users[", user.name(), "]");
     if (user.has_secretmem()) {
       ASSIGN_OR_RETURN(auto secretmem, SecretmemFrom(user.secretmem(), field + ".secretmem"));
-      config.users.push_back({user.name(), std::move(secretmem)});
+      config.users.push_back({user.name(), std::move(secretmem), user.rate_thousandths()});
     } else if (user.has_ordinary()) {
       ASSIGN_OR_RETURN(auto ordinary, OrdinaryFrom(user.ordinary(), field + ".ordinary"));
-      config.users.push_back({user.name(), std::move(ordinary)});
+      config.users.push_back({user.name(), std::move(ordinary), user.rate_thousandths()});
     } else {
       return absl::InvalidArgumentError(absl::StrCat(field, ": needs a kind: secretmem or ordinary"));
     }
   }
+  for (const v1::Phase& phase : mix.phases()) config.phases.push_back(PhaseFrom(phase));
   return config;
 }
 

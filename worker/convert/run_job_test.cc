@@ -220,5 +220,43 @@ TEST(CaptureDirectoryTest, ErrorsNameThePlaceAndTheRemedy) {
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("/nonexistent/ab")));
 }
 
+const std::string& MixOnNone() {
+  static const auto& text = *new std::string(std::string("cache { none {} }") + kMix);
+  return text;
+}
+
+TEST(RunJobTest, RatesAndPhasesReachTheModel) {
+  const int64_t plain = MustRun(MixOnNone()).metrics().splits_2m();
+  ASSERT_GT(plain, 0);
+  // Off from the beginning: nothing happens at all.
+  const v1::JobResult off =
+      MustRun(MixOnNone(), "workload { mix { phases { name: 'off' duration_us: 60000000 rate_thousandths: 0 } } }");
+  EXPECT_EQ(off.metrics().splits_2m(), 0);
+  // One user alone is off.
+  const v1::JobResult no_secrets = MustRun(MixOnNone(),
+                                           "workload { mix { phases { name: 'off' duration_us: 60000000 rates { user: "
+                                           "'secretmem' rate_thousandths: 0 } } } }");
+  EXPECT_EQ(no_secrets.metrics().splits_2m(), 0);
+  EXPECT_GT(no_secrets.metrics().live_pages(), off.metrics().live_pages());
+  // Everything comes four times as often.
+  EXPECT_GT(MustRun(MixOnNone(), "workload { mix { rate_thousandths: 4000 } }").metrics().splits_2m(), plain);
+}
+
+TEST(RunJobTest, EveryDistributionReachesTheModel) {
+  const std::string around[] = {
+      "workload { mix { users { name: 'more' ordinary { migratetype: MIGRATETYPE_MOVABLE "
+      "interval_us { exponential { mean: 20000 } } lifetime_us { constant { value: 90000000 } } "
+      "size_allocations { ",
+      " } } } } }"};
+  const int64_t plain = MustRun(MixOnNone()).metrics().live_pages();
+  for (const std::string shape :
+       {"lognormal { median: 20 sigma_thousandths: 900 }", "lognormal { median: 20 p99: 200 max: 500 }",
+        "pareto { min: 10 alpha_thousandths: 1500 }", "empirical { values: [20, 200] weights: [9, 1] }"}) {
+    const int64_t taken = MustRun(MixOnNone(), around[0] + shape + around[1]).metrics().live_pages() - plain;
+    EXPECT_GT(taken, 250 * 15) << shape;  // 250 objects of 25 to 40 pages in 5 s
+    EXPECT_LT(taken, 250 * 60) << shape;
+  }
+}
+
 }  // namespace
 }  // namespace dmfrag::convert

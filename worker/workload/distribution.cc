@@ -1,56 +1,17 @@
 #include "worker/workload/distribution.h"
 
-#include <array>
-#include <bit>
+#include <algorithm>
 #include <limits>
+#include <utility>
+
+#include "worker/workload/fixed_point.h"
+#include "worker/workload/normal_table.h"
+#include "worker/workload/standard_variates.h"
 
 namespace dmfrag::workload {
 namespace {
 
-// A standard exponential variable is k ln 2 + y: k, the number of halvings, is geometric, and y in [0, ln 2) has the
-// quantile function -ln(1 - v/2) of a uniform v. The latter is tabulated at 257 points and interpolated; the error
-// stays below 2e-6. Fixed point with 32 fractional bits.
 constexpr unsigned kFractionBits = 32;
-constexpr unsigned kTableBits = 8;
-constexpr size_t kKnots = (size_t{1} << kTableBits) + 1;
-
-// -ln(1 - i/512) by its power series, in 60 fractional bits, exact to the last bit kept. i <= 256.
-constexpr uint64_t MinusLogOneMinus(uint64_t i) {
-  constexpr unsigned kSeriesBits = 60;
-  const unsigned __int128 x = static_cast<unsigned __int128>(i) << (kSeriesBits - 9);
-  unsigned __int128 power = x;
-  unsigned __int128 sum = 0;
-  for (unsigned term = 1; power != 0; ++term) {
-    sum += power / term;
-    power = power * x >> kSeriesBits;
-  }
-  return static_cast<uint64_t>(sum >> (kSeriesBits - kFractionBits));
-}
-
-constexpr std::array<uint64_t, kKnots> MakeTable() {
-  std::array<uint64_t, kKnots> table = {};
-  for (size_t i = 0; i < kKnots; ++i) table[i] = MinusLogOneMinus(i);
-  return table;
-}
-
-constexpr std::array<uint64_t, kKnots> kQuantile = MakeTable();
-constexpr uint64_t kLn2 = kQuantile[kKnots - 1];
-
-// Standard exponential, in units of 2^-32.
-uint64_t StandardExponential(Random& random) {
-  uint64_t halvings = 0;
-  uint64_t word = random.Next();
-  while (word == 0 && halvings < 640) {  // a generator stuck at 0 must not hang us
-    halvings += 64;
-    word = random.Next();
-  }
-  halvings += word == 0 ? 0 : static_cast<uint64_t>(std::countl_zero(word));
-  const uint64_t v = random.Next();
-  const size_t knot = v >> (64 - kTableBits);
-  const uint64_t within = v << kTableBits >> 32;  // position between two knots, 32 bits
-  const uint64_t y = kQuantile[knot] + ((kQuantile[knot + 1] - kQuantile[knot]) * within >> 32);
-  return halvings * kLn2 + y;
-}
 
 struct Drawer {
   Random& random;
@@ -65,9 +26,44 @@ struct Drawer {
     constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
     return value > kMax ? kMax : static_cast<uint64_t>(value);
   }
+  uint64_t operator()(const Lognormal& d) const {
+    const __int128 exponent = static_cast<__int128>(d.log2_spread_q32) * StandardNormal(random) >> kNormalFractionBits;
+    return std::min(TimesPowerOfTwo(d.median, static_cast<int64_t>(exponent)), d.max);
+  }
+  uint64_t operator()(const Pareto& d) const {
+    const unsigned __int128 exponent =
+        static_cast<unsigned __int128>(d.log2_tail_q32) * StandardExponential(random) >> kFractionBits;
+    return std::min(TimesPowerOfTwo(d.min, static_cast<int64_t>(exponent)), d.max);
+  }
+  uint64_t operator()(const Empirical& d) const {
+    const uint64_t rank = random.Below(d.cumulative_weights.back());
+    const auto above = std::upper_bound(d.cumulative_weights.begin(), d.cumulative_weights.end(), rank);
+    return d.values[static_cast<size_t>(above - d.cumulative_weights.begin())];
+  }
 };
 
 }  // namespace
+
+Lognormal Lognormal::OfSigma(uint64_t median, uint64_t sigma_thousandths, uint64_t max) {
+  return {.median = median, .log2_spread_q32 = sigma_thousandths * kLog2EQ32 / 1000, .max = max};
+}
+
+Lognormal Lognormal::OfP99(uint64_t median, uint64_t p99, uint64_t max) {
+  constexpr uint64_t kNormalP99Q32 = 9991588038;  // 2.3263478740..., which a standard normal exceeds once in a hundred
+  const unsigned __int128 ratio = Log2Q32(p99) - Log2Q32(median);
+  return {.median = median, .log2_spread_q32 = static_cast<uint64_t>((ratio << 32) / kNormalP99Q32), .max = max};
+}
+
+Pareto Pareto::OfAlpha(uint64_t min, uint64_t alpha_thousandths, uint64_t max) {
+  return {.min = min, .log2_tail_q32 = 1000 * kLog2EQ32 / alpha_thousandths, .max = max};
+}
+
+Empirical Empirical::Of(std::vector<uint64_t> values, const std::vector<uint64_t>& weights) {
+  Empirical table{.values = std::move(values), .cumulative_weights = {}};
+  uint64_t sum = 0;
+  for (const uint64_t weight : weights) table.cumulative_weights.push_back(sum += weight);
+  return table;
+}
 
 uint64_t Draw(const Distribution& distribution, Random& random) { return std::visit(Drawer{random}, distribution); }
 

@@ -14,12 +14,27 @@ struct TrafficMaker {
 
 ObjectTraffic TrafficOf(const UserConfig& user) { return std::visit(TrafficMaker{}, user.kind); }
 
+ArrivalClock ClockOf(const UserConfig& user, const std::vector<PhaseConfig>& phases) {
+  std::vector<RateWindow> windows;
+  for (const PhaseConfig& phase : phases) {
+    windows.push_back(phase.window);
+    for (const PhaseRate& rate : phase.rates) {
+      if (rate.user != user.name) continue;
+      windows.push_back(phase.window);
+      windows.back().rate_thousandths = rate.rate_thousandths;
+    }
+  }
+  return ArrivalClock(user.rate_thousandths, windows);
+}
+
 MixStream::MixStream(const MixConfig& mix, const Random& random, SimTime horizon) {
   const Random users = random.Derive("users");
   sources_.reserve(mix.users.size());
   for (const UserConfig& user : mix.users) {
     const auto index = static_cast<uint32_t>(sources_.size());
-    sources_.push_back({ObjectStream(TrafficOf(user), index, users.Derive(user.name), horizon), std::nullopt});
+    sources_.push_back(
+        {ObjectStream(TrafficOf(user), index, users.Derive(user.name), horizon, ClockOf(user, mix.phases)),
+         std::nullopt});
     sources_.back().next = sources_.back().stream.Next();
   }
 }

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "worker/workload/arrival_clock.h"
 #include "worker/workload/object_traffic.h"
 #include "worker/workload/operation.h"
 #include "worker/workload/ordinary.h"
@@ -20,19 +21,38 @@ namespace dmfrag::workload {
 struct UserConfig {
   std::string name;
   std::variant<SecretmemConfig, OrdinaryConfig> kind;
+  // How often it comes, in thousandths of what its interval says, for all time.
+  uint64_t rate_thousandths = 1000;
+};
+
+// How often one user comes during a phase, in thousandths of its own rate.
+struct PhaseRate {
+  std::string user;
+  uint64_t rate_thousandths = 1000;
+};
+
+// Windows of time in which users come more or less often.
+struct PhaseConfig {
+  RateWindow window;             // with the rate of all users
+  std::vector<PhaseRate> rates;  // of single users, beside it; users that the mix does not have change nothing
 };
 
 // Users at work at the same time.
 struct MixConfig {
   std::vector<UserConfig> users;
+  std::vector<PhaseConfig> phases = {};
 };
 
 // The objects a user makes, whatever its kind.
 ObjectTraffic TrafficOf(const UserConfig& user);
 
+// When the objects of `user` come.
+ArrivalClock ClockOf(const UserConfig& user, const std::vector<PhaseConfig>& phases);
+
 // The operations of all users of a mix, merged by time; at the same time the user that stands first goes first. A
-// user's own operations depend on the seed and its name alone: adding, removing or reordering others changes none of
-// them. Thread-compatible. Takes a step per user for each operation.
+// user's own operations depend on the seed, its name and its rates alone: adding, removing or reordering others, or
+// phases of others, changes none of them; phases of its own move them in time and leave sizes and lives as they are.
+// Thread-compatible. Takes a step per user for each operation.
 class MixStream {
  public:
   // `random` is the run's stream. Operations end before `horizon`.

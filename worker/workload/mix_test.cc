@@ -1,8 +1,10 @@
 #include "worker/workload/mix.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -63,6 +65,60 @@ TEST(MixTest, AUsersOperationsDependOnNoOtherUser) {
   EXPECT_EQ(alone, last);
   EXPECT_NE(alone, OfUser(All({{Secretmem("t")}}, 3), 0));
   EXPECT_NE(alone, OfUser(All({{Secretmem("s")}}, 4), 0));
+}
+
+// Sizes and lives of the objects that were seen to end, in order of creation.
+std::vector<std::pair<uint64_t, uint64_t>> SizesAndLives(const std::vector<Operation>& operations) {
+  std::map<uint64_t, Operation> created;
+  std::map<uint64_t, std::pair<uint64_t, uint64_t>> found;
+  for (const Operation& operation : operations) {
+    if (operation.kind == Operation::Kind::kCreate) {
+      created[operation.object] = operation;
+    } else {
+      const Operation& creation = created.at(operation.object);
+      found[operation.object] = {creation.allocations, operation.time.us() - creation.time.us()};
+    }
+  }
+  std::vector<std::pair<uint64_t, uint64_t>> values;
+  for (uint64_t object = 0; found.contains(object); ++object) values.push_back(found[object]);
+  return values;
+}
+
+TEST(MixTest, PhasesAndRatesMoveAUserInTimeAndChangeNoneOfItsDraws) {
+  const auto plain = SizesAndLives(All({{Secretmem("s")}}, 3));
+  MixConfig phased{{Secretmem("s")}};
+  phased.users[0].rate_thousandths = 1700;
+  phased.phases = {{.window = {.start_us = 100000, .duration_us = 50000, .every_us = 200000, .rate_thousandths = 250},
+                    .rates = {{"s", 3000}}}};
+  const auto moved = SizesAndLives(All(phased, 3));
+  const size_t common = std::min(plain.size(), moved.size());
+  ASSERT_GT(common, 400);
+  for (size_t i = 0; i < common; ++i) EXPECT_EQ(plain[i], moved[i]) << i;
+  EXPECT_NE(OfUser(All({{Secretmem("s")}}, 3), 0), OfUser(All(phased, 3), 0));
+}
+
+TEST(MixTest, APhaseOfOthersOrAnAddedUserShiftsNoStream) {
+  const auto alone = OfUser(All({{Secretmem("s")}}, 3), 0);
+  MixConfig mix{{Ordinary("o", Exponential{300}), Secretmem("s"), Ordinary("p", Constant{70})}};
+  mix.phases = {{.window = {.duration_us = 500000}, .rates = {{"o", 5000}, {"p", 0}, {"nobody", 0}}}};
+  const auto operations = All(mix, 3);
+  EXPECT_EQ(OfUser(operations, 1), alone);
+  for (const Operation& operation : operations) {
+    EXPECT_TRUE(operation.user != 2 || operation.time >= SimTime(500000));
+  }
+}
+
+TEST(MixTest, AFastPhaseBringsAsManyMoreObjects) {
+  MixConfig mix{{Ordinary("o", Constant{100})}};
+  mix.phases = {{.window = {.start_us = 200000, .duration_us = 100000, .rate_thousandths = 3000}, .rates = {}}};
+  size_t inside = 0;
+  size_t outside = 0;
+  for (const Operation& operation : All(mix, 3)) {
+    if (operation.kind != Operation::Kind::kCreate) continue;
+    ++(operation.time >= SimTime(200000) && operation.time < SimTime(300000) ? inside : outside);
+  }
+  EXPECT_NEAR(static_cast<double>(inside), 3000, 1);
+  EXPECT_NEAR(static_cast<double>(outside), 9000, 1);
 }
 
 TEST(MixTest, ALongerHorizonOnlyAddsOperations) {

@@ -1,15 +1,19 @@
 #include "worker/workload/object_traffic.h"
 
+#include <utility>
+
 namespace dmfrag::workload {
 
-ObjectStream::ObjectStream(const ObjectTraffic& traffic, uint32_t user, const Random& random, SimTime horizon)
+ObjectStream::ObjectStream(const ObjectTraffic& traffic, uint32_t user, const Random& random, SimTime horizon,
+                           ArrivalClock clock)
     : traffic_(traffic),
       user_(user),
       intervals_(random.Derive("interval")),
       sizes_(random.Derive("size")),
       lifetimes_(random.Derive("lifetime")),
       horizon_(horizon),
-      next_creation_(Draw(traffic_.interval_us, intervals_)) {}
+      clock_(std::move(clock)),
+      next_creation_(clock_.Next(Draw(traffic_.interval_us, intervals_), horizon_)) {}
 
 std::optional<Operation> ObjectStream::Next() {
   Operation operation;
@@ -32,7 +36,7 @@ std::optional<Operation> ObjectStream::Next() {
   operation.allocations = Draw(traffic_.size_allocations, sizes_);
   const SimTime end = next_creation_.AfterUs(Draw(traffic_.lifetime_us, lifetimes_));
   if (end < horizon_) ends_.push({end, operation.object});
-  next_creation_ = next_creation_.AfterUs(Draw(traffic_.interval_us, intervals_));
+  next_creation_ = clock_.Next(Draw(traffic_.interval_us, intervals_), horizon_);
   return operation;
 }
 

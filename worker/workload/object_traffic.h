@@ -8,6 +8,7 @@
 
 #include "worker/model/migratetype.h"
 #include "worker/model/units.h"
+#include "worker/workload/arrival_clock.h"
 #include "worker/workload/distribution.h"
 #include "worker/workload/operation.h"
 #include "worker/workload/random.h"
@@ -32,8 +33,10 @@ struct ObjectTraffic {
 // of the three distributions draws from its own stream. Thread-compatible.
 class ObjectStream {
  public:
-  // Makes operations up to `horizon`, itself excluded. `random` is the user's own stream.
-  ObjectStream(const ObjectTraffic& traffic, uint32_t user, const Random& random, SimTime horizon);
+  // Makes operations up to `horizon`, itself excluded. `random` is the user's own stream; `clock` says when its objects
+  // come, and changes none of its draws.
+  ObjectStream(const ObjectTraffic& traffic, uint32_t user, const Random& random, SimTime horizon,
+               ArrivalClock clock = ArrivalClock());
 
   // The next operation; nullopt when none is left before the horizon.
   std::optional<Operation> Next();
@@ -53,6 +56,7 @@ class ObjectStream {
   Random sizes_;
   Random lifetimes_;
   SimTime horizon_;
+  ArrivalClock clock_;
   SimTime next_creation_;
   uint64_t next_object_ = 0;
   std::priority_queue<End, std::vector<End>, std::greater<End>> ends_;

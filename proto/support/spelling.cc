@@ -1,11 +1,11 @@
-#include "client/sweep/spelling.h"
+#include "proto/support/spelling.h"
 
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-namespace dmfrag::client {
+namespace dmfrag {
 namespace {
 
 constexpr size_t kMaxListedNames = 20;
@@ -53,4 +53,4 @@ std::string AllowedNames(std::string_view written, const std::vector<std::string
   return text;
 }
 
-}  // namespace dmfrag::client
+}  // namespace dmfrag

@@ -1,8 +1,8 @@
-#include "client/sweep/spelling.h"
+#include "proto/support/spelling.h"
 
 #include "gtest/gtest.h"
 
-namespace dmfrag::client {
+namespace dmfrag {
 namespace {
 
 const std::vector<std::string>& Names() {
@@ -33,4 +33,4 @@ TEST(SpellingTest, LongListsAreCut) {
 }
 
 }  // namespace
-}  // namespace dmfrag::client
+}  // namespace dmfrag
