@@ -122,6 +122,34 @@ TEST(SnapshotErrorTest, ContradictionsAreNamed) {
   EXPECT_THAT(error(managed).message(), ::testing::HasSubstr("but it manages 2000"));
 }
 
+// Reserves of the lower zones, which follow from what the higher ones manage, are those of the first allocator.
+TEST(SnapshotStartTest, AFullMachineStopsAtTheSameWatermarks) {
+  PageAllocator first(Aged::Memory(), 1, {});
+  const auto copy = PageAllocator::FromSnapshot(first.Snapshot(), {});
+  ASSERT_OK(copy);
+  while (first.Allocate(Order(0), Migratetype::kMovable).has_value()) {
+  }
+  while ((*copy)->Allocate(Order(0), Migratetype::kMovable).has_value()) {
+  }
+  EXPECT_EQ((*copy)->allocated_frames(), first.allocated_frames());
+}
+
+TEST(FollowTest, PiecesOfABlockKeepItsType) {
+  PageAllocator allocator(Aged::Memory(), 1, {});
+  const FrameNumber block = *allocator.Allocate(Order(1), Migratetype::kUnmovable);
+  allocator.SplitAllocated(block, Order(1));
+  allocator.PutBack(block, Order(0));
+  EXPECT_EQ(allocator.Allocate(Order(0), Migratetype::kUnmovable), block);
+}
+
+TEST(FollowTest, PartOfABlockOnAPerCpuListIsNotTaken) {
+  PageAllocator allocator(Aged::Memory(), 1, {});
+  const FrameNumber block = *allocator.Allocate(Order(1), Migratetype::kMovable);
+  allocator.Free(block, Order(1));
+  EXPECT_FALSE(allocator.Take(block, Order(0), Migratetype::kMovable));
+  EXPECT_TRUE(allocator.Take(block, Order(1), Migratetype::kMovable));
+}
+
 TEST(FollowTest, AGivenFrameIsTakenOutOfALargerBlock) {
   auto allocator =
       PageAllocator::FromSnapshot(Small({BlockList{Order(4), Migratetype::kMovable, {FrameNumber(4096)}}}), {});
