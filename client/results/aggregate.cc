@@ -22,7 +22,7 @@ std::vector<std::string> GroupOf(const v1::Experiment& experiment, const PointAg
 std::string ShortName(const std::string& path) {
   std::string_view name = path;
   if (const size_t dot = name.rfind('.'); dot != std::string_view::npos) name.remove_prefix(dot + 1);
-  for (const std::string_view suffix : {"_bytes", "_us"}) {
+  for (const std::string_view suffix : {"_bytes", "_us", "_sha256"}) {
     if (name.ends_with(suffix)) name.remove_suffix(suffix.size());
   }
   return std::string(name);
