@@ -120,8 +120,7 @@ TEST(ResolveMixTest, RefusalsNamePlaceAndRemedy) {
               HasSubstr("0 is out of range; allowed are 0.001 to 1000"));
 }
 
-TEST(ResolveMixTest, RatesOfRemovedUsersGoWithThem) {
-  // No preset has phases of its own yet; a mix made whole is what a preset would be.
+TEST(ResolveMixTest, OwnPhasesMustNotNameRemovedUsers) {
   v1::Mix mix =
       Resolved("inherits: 'secretmem' phases { name: 'p' duration_us: 5 rates { user: 'anon' rate_thousandths: 0 } }");
   EXPECT_OK(CheckMix(mix));
