@@ -37,6 +37,7 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
 
   std::optional<PageId> Allocate(model::Order order, model::Migratetype type, uint32_t cpu) override;
   void Free(PageId page, uint32_t cpu) override;
+  std::vector<PageId> AllocateArea(uint64_t pages, uint32_t cpu) override;
   void HidePage(PageId page, uint32_t cpu) override;
   void ShowPage(PageId page, uint32_t cpu) override;
   model::FrameCount FreeFrames() const override { return allocator_->free_frames(); }
@@ -44,6 +45,11 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
 
   // The recorder flushes the kernel's statistics after a step that dumps nothing, and with that decays per-CPU lists.
   void FlushStatistics() { allocator_->DecayPerCpu(); }
+
+  // Unmovable single pages that lie in one aligned run of 2^order; empty: no memory.
+  std::vector<PageId> AllocateRun(model::Order order, uint32_t cpu);
+  // A block that was in use before the start, at the place where the start has it.
+  PageId Adopt(model::FrameNumber first, model::Order order);
 
   // Where a block is now.
   model::FrameNumber FrameOf(PageId page) const { return pages_[page].first; }
@@ -84,6 +90,7 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
 
   FreeRunningMachine() : tables_(this) {}
 
+  PageId NewPage(model::FrameNumber first, model::Order order, model::Migratetype type);
   bool IsMovable(model::FrameNumber frame) const override;
   void Moved(model::FrameNumber from, model::FrameNumber to) override;
   // Before memory that cannot move is asked for: what kcompactd would have done by then.
@@ -95,6 +102,7 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
   std::unique_ptr<model::PageAllocator> allocator_;
   std::unique_ptr<Compaction> compaction_;
   model::FrameRange highest_zone_;
+  bool areas_of_runs_ = false;
   std::vector<Page> pages_;
   std::vector<PageId> unused_ids_;
   std::vector<PageId> movable_;   // by frame: the movable page it is, or kNobody

@@ -1,6 +1,7 @@
 #include "worker/experiment/free_running/load_traffic.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
 
@@ -20,17 +21,25 @@ constexpr uint64_t kInstructionsPerAuxPage = 20;
 // Guesses, chosen for the whole table of captures: percent of the recorded pages. The file has symbols and
 // relocations too.
 constexpr uint64_t kFilePercent = 200;
-// SUnreclaim grew by 2,253 pages for 2,746 pages of modules on nmods-61-2G-a, by 6,996 for 2,863 on nmods-73-8G-a (244
-// percent; 215 is fitted on the nmods-* captures from 6.16 on).
-constexpr uint64_t kSlabPercent = 80;
-constexpr uint64_t kSlabPercentFrom616 = 215;
-constexpr Order kSlabOrder{1};
+// Measured: growth of SUnreclaim in the first cycle of loads, percent of the pages that were given out for modules (the
+// read-only cache's aside): nmods-61-2G-a 44, nmods-612-2G-a 38; nmods-616-2G-a 193, nmods-618-8G-a 181; nmods-73-2G-a
+// 136, nmods-73-8G-a 131.
+constexpr uint64_t kSlabPercent = 40;
+constexpr uint64_t kSlabPercentFrom616 = 185;
+constexpr uint64_t kSlabPercentFrom73 = 130;
+// Measured on the trace tr-73-2G-1: 29, 34 and 19 blocks of orders 1, 2 and 3 stayed after a load.
+constexpr std::array<Order, 3> kSlabOrders = {Order(1), Order(2), Order(3)};
 // Guess: few modules are large. Mean 25 pages, as 110 modules of nmods-61-2G-a have.
 constexpr uint64_t kLargeModulePercent = 4;
 constexpr uint64_t kLargeModulePages = 350;
 constexpr uint64_t kSmallModulePages = 12;
 // The lists of insall have 20 to 41 modules; nmods-61-2G-a's four have 110.
 constexpr uint64_t kModulesPerList = 28;
+
+uint64_t SlabPercent(KernelRelease release) {
+  if (release >= KernelRelease::k7_3) return kSlabPercentFrom73;
+  return release >= KernelRelease::k6_16 ? kSlabPercentFrom616 : kSlabPercent;
+}
 
 std::vector<std::string_view> Split(std::string_view text) {
   std::vector<std::string_view> words;
@@ -88,20 +97,28 @@ void LoadTraffic::LoadModule() {
   FreePages(&buffer_);
   const uint64_t drawn = random_.Below(100) < kLargeModulePercent ? kLargeModulePages : kSmallModulePages;
   module_pages_ = one_module_ ? std::max<uint64_t>(1, step_pages_) : drawn;
-  buffer_ = AllocatePages(module_pages_ * kFilePercent / 100);
-  const uint64_t percent = release_ >= KernelRelease::k6_16 ? kSlabPercentFrom616 : kSlabPercent;
-  for (uint64_t pages = module_pages_ * percent / 100; pages >= kSlabOrder.frames().raw();
-       pages -= kSlabOrder.frames().raw()) {
-    const auto slab = sink_->Allocate(kSlabOrder, Migratetype::kUnmovable, cpu_);
+  buffer_ = sink_->AllocateArea(module_pages_ * kFilePercent / 100, cpu_);
+  AllocateSlabs(module_pages_ * SlabPercent(release_) / 100);
+  live_module_pages_ += module_pages_;
+}
+
+void LoadTraffic::AllocateSlabs(uint64_t pages) {
+  slab_pages_left_ += pages;
+  while (true) {
+    const Order order = kSlabOrders[next_slab_order_];
+    if (slab_pages_left_ < order.frames().raw()) return;
+    slab_pages_left_ -= order.frames().raw();
+    next_slab_order_ = (next_slab_order_ + 1) % kSlabOrders.size();
+    const auto slab = sink_->Allocate(order, Migratetype::kUnmovable, cpu_);
     if (slab.has_value()) module_slabs_.push_back(*slab);
   }
-  live_module_pages_ += module_pages_;
 }
 
 void LoadTraffic::LoadUnrecorded(std::string_view action) {
   Begin(action, kSmallModulePages);
   for (uint64_t module = one_module_ ? 1 : kModulesPerList; module > 0; --module) {
-    for (PageId page : AllocatePages(NextPart())) {
+    const uint64_t pages = NextPart();
+    for (PageId page : sink_->AllocateArea(pages, cpu_)) {
       sink_->HidePage(page, cpu_);
       unrecorded_.push_back(page);
     }
@@ -129,8 +146,8 @@ void LoadTraffic::ModulePagesFreed(uint64_t pages) {
 void LoadTraffic::LoadPrograms(uint64_t count) {
   for (uint64_t i = 0; i < count; ++i) {
     const uint64_t instructions = least_instructions_ + random_.Below(most_instructions_ - least_instructions_ + 1);
-    Program program{AllocatePages(instructions / kInstructionsPerPage + 1)};
-    std::vector<PageId> aux = AllocatePages(instructions / kInstructionsPerAuxPage + 1);
+    Program program{sink_->AllocateArea(instructions / kInstructionsPerPage + 1, cpu_)};
+    std::vector<PageId> aux = sink_->AllocateArea(instructions / kInstructionsPerAuxPage + 1, cpu_);
     FreePages(&aux);
     loaded_[name_].push_back(std::move(program));
   }
@@ -150,16 +167,6 @@ bool LoadTraffic::FreePrograms(std::string_view action) {
   });
   if (programs->second.empty()) loaded_.erase(programs);
   return true;
-}
-
-std::vector<PageId> LoadTraffic::AllocatePages(uint64_t count) {
-  std::vector<PageId> pages;
-  for (uint64_t i = 0; i < count; ++i) {
-    const auto page = sink_->Allocate(Order(0), Migratetype::kUnmovable, cpu_);
-    if (!page.has_value()) break;
-    pages.push_back(*page);
-  }
-  return pages;
 }
 
 void LoadTraffic::FreePages(std::vector<PageId>* pages) {

@@ -51,7 +51,7 @@ class LoadTraffic {
 
   void LoadPrograms(uint64_t count);
   void LoadModule();
-  std::vector<PageId> AllocatePages(uint64_t count);
+  void AllocateSlabs(uint64_t pages);
   void FreePages(std::vector<PageId>* pages);
 
   RequestSink* sink_;
@@ -69,6 +69,8 @@ class LoadTraffic {
   uint64_t module_pages_ = 0;
   uint64_t step_pages_ = 0;
   bool one_module_ = false;
+  uint64_t slab_pages_left_ = 0;  // that no slab was taken for yet
+  size_t next_slab_order_ = 0;
   std::vector<PageId> buffer_;
 
   std::vector<PageId> unrecorded_;

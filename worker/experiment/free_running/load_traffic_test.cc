@@ -20,6 +20,11 @@ class LiveSink : public RequestSink {
     return next_++;
   }
   void Free(PageId page, uint32_t) override { EXPECT_EQ(live.erase(page), 1); }
+  std::vector<PageId> AllocateArea(uint64_t pages, uint32_t cpu) override {
+    std::vector<PageId> area;
+    for (; pages > 0; --pages) area.push_back(*Allocate(model::Order(0), model::Migratetype::kUnmovable, cpu));
+    return area;
+  }
   void HidePage(PageId page, uint32_t) override { hidden.insert(page); }
   void ShowPage(PageId page, uint32_t) override { EXPECT_EQ(hidden.erase(page), 1); }
   model::FrameCount FreeFrames() const override { return model::FrameCount(0); }

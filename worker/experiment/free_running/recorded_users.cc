@@ -1,5 +1,6 @@
 #include "worker/experiment/free_running/recorded_users.h"
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <string_view>
@@ -32,11 +33,28 @@ bool IsSecret(std::string_view action) {
 }  // namespace
 
 RecordedUsers::RecordedUsers(const workload::ReplayInput& input, FreeRunningMachine* machine, workload::Random random)
-    : machine_(machine), traffic_(machine, input.release, input.cpus, random) {
+    : machine_(machine),
+      areas_of_runs_(input.release >= model::KernelRelease::k7_3),
+      traffic_(machine, input.release, input.cpus, random) {
   for (const workload::ReplayStep& step : input.steps) {
     recorded_ = recorded_ || step.source == workload::RequestSource::kCpaCalls;
   }
   FindPagesOfLoads(input);
+  FindPagesInUse();
+}
+
+void RecordedUsers::FindPagesInUse() {
+  machine_->direct_map().ForEachRun([&](const model::LeafRun& run) {
+    if (run.flags.Has(model::EntryFlags::kPresent) && !run.flags.Has(model::EntryFlags::kWritable)) {
+      in_use_.push_back({run.first, run.first + run.frames});
+    }
+  });
+}
+
+bool RecordedUsers::IsInUse(FrameNumber first) const {
+  const auto next = std::upper_bound(in_use_.begin(), in_use_.end(), first,
+                                     [](FrameNumber frame, const model::FrameRange& range) { return frame < range.first; });
+  return next != in_use_.begin() && std::prev(next)->Contains(first);
 }
 
 void RecordedUsers::FindPagesOfLoads(const workload::ReplayInput& input) {
@@ -79,16 +97,54 @@ const RecordedUsers::Block* RecordedUsers::BlockOf(FrameNumber first, uint64_t f
   if (const Block* block = Find(first, &start); block != nullptr) return block;
   const Order order(static_cast<unsigned>(std::bit_width(frames - 1)));
   if (order > model::kMaxOrder) return nullptr;
-  if (loading_ && order == Order(0)) {
-    if (part_left_ == 0) part_left_ = traffic_.NextPart();
-    --part_left_;
+  if (IsInUse(first)) return &(blocks_[first.raw()] = {machine_->Adopt(first, order), order.frames().raw()});
+  if (order == Order(0)) {
+    GiveOutRun(first, order);
+    return Find(first, &start);
   }
   const auto page = machine_->Allocate(order, Migratetype::kUnmovable, traffic_.cpu());
   if (!page.has_value()) return nullptr;
   return &(blocks_[first.raw()] = {*page, order.frames().raw()});
 }
 
+Order RecordedUsers::RunAt(const std::vector<FrameNumber>& frames, size_t index) const {
+  const FrameNumber first = frames[index];
+  FrameNumber start;
+  unsigned order = 0;
+  while (areas_of_runs_ && Order(order) < model::kMaxOrder && first.IsAligned(Order(order + 1).frames()) &&
+         index + Order(order + 1).frames().raw() <= frames.size()) {
+    for (uint64_t i = Order(order).frames().raw(); i < Order(order + 1).frames().raw(); ++i) {
+      const FrameNumber frame = first + FrameCount(i);
+      if (frames[index + i] != frame || Find(frame, &start) != nullptr || IsInUse(frame)) return Order(order);
+    }
+    ++order;
+  }
+  return Order(order);
+}
+
+void RecordedUsers::GiveOutRun(FrameNumber first, Order order) {
+  const uint64_t frames = order.frames().raw();
+  if (loading_) {
+    if (part_left_ == 0) part_left_ = traffic_.NextPart();
+    part_left_ -= std::min(part_left_, frames);
+  }
+  const std::vector<PageId> pages = machine_->AllocateRun(order, traffic_.cpu());
+  for (uint64_t i = 0; i < pages.size(); ++i) blocks_[first.raw() + i] = {pages[i], 1};
+}
+
+void RecordedUsers::GiveOut(const std::vector<FrameNumber>& frames) {
+  FrameNumber start;
+  for (size_t i = 0; i < frames.size(); ++i) {
+    if (Find(frames[i], &start) == nullptr && !IsInUse(frames[i])) GiveOutRun(frames[i], RunAt(frames, i));
+  }
+}
+
 void RecordedUsers::ApplyOnPages(const CpaCall& recorded) {
+  if (areas_of_runs_ && recorded.pages_each == FrameCount(1)) {
+    std::vector<FrameNumber> frames;
+    for (uint64_t i = 0; i < recorded.count; ++i) frames.push_back(recorded.Single(i).first);
+    GiveOut(frames);
+  }
   for (uint64_t i = 0; i < recorded.count; ++i) {
     CpaCall call = recorded.Single(i);
     const Block* block = BlockOf(call.first, call.pages_each.raw());
@@ -164,7 +220,7 @@ bool RecordedUsers::Apply(const workload::ReplayStep& step) {
   if (loading_) traffic_.Begin(step.action, NewPages(step));
   part_left_ = 0;
   if (const auto pages = more_pages_of_load_.find(step.index); pages != more_pages_of_load_.end()) {
-    for (FrameNumber frame : pages->second) BlockOf(frame, 1);
+    GiveOut(pages->second);
   }
   for (const CpaCall& call : step.calls) ApplyOnPages(call);
   if (loading_) traffic_.End();
