@@ -51,6 +51,8 @@ class FreeRunningMachine : public RequestSink, private MovableFrames {
   // A block that was in use before the start, at the place where the start has it.
   PageId Adopt(model::FrameNumber first, model::Order order);
 
+  void DrainPerCpu() { allocator_->DrainPerCpu(); }
+
   // Where a block is now.
   model::FrameNumber FrameOf(PageId page) const { return pages_[page].first; }
   model::Order OrderOf(PageId page) const { return pages_[page].order; }

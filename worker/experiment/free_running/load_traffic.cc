@@ -1,7 +1,6 @@
 #include "worker/experiment/free_running/load_traffic.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <optional>
 
@@ -21,14 +20,13 @@ constexpr uint64_t kInstructionsPerAuxPage = 20;
 // Guesses, chosen for the whole table of captures: percent of the recorded pages. The file has symbols and
 // relocations too.
 constexpr uint64_t kFilePercent = 200;
-// Measured: growth of SUnreclaim in the first cycle of loads, percent of the pages that were given out for modules (the
-// read-only cache's aside): nmods-61-2G-a 44, nmods-612-2G-a 38; nmods-616-2G-a 193, nmods-618-8G-a 181; nmods-73-2G-a
-// 136, nmods-73-8G-a 131.
-constexpr uint64_t kSlabPercent = 40;
-constexpr uint64_t kSlabPercentFrom616 = 185;
-constexpr uint64_t kSlabPercentFrom73 = 130;
-// Measured on the trace tr-73-2G-1: 29, 34 and 19 blocks of orders 1, 2 and 3 stayed after a load.
-constexpr std::array<Order, 3> kSlabOrders = {Order(1), Order(2), Order(3)};
+// Measured, percent of the pages given out for modules (the read-only cache's aside): by how much more MemFree fell
+// over the first cycle of loads; most of it is slab, the rest stacks, page tables and what per-CPU lists took.
+// nmods-61-2G-a 93, nmods-612-2G-a 66; nmods-616-2G-a 223; nmods-73-2G-a 86.
+constexpr uint64_t kKeptPercent = 80;
+constexpr uint64_t kKeptPercentFrom616 = 220;
+constexpr uint64_t kKeptPercentFrom73 = 86;
+constexpr Order kSlabOrder{1};
 // Guess: few modules are large. Mean 25 pages, as 110 modules of nmods-61-2G-a have.
 constexpr uint64_t kLargeModulePercent = 4;
 constexpr uint64_t kLargeModulePages = 350;
@@ -36,9 +34,9 @@ constexpr uint64_t kSmallModulePages = 12;
 // The lists of insall have 20 to 41 modules; nmods-61-2G-a's four have 110.
 constexpr uint64_t kModulesPerList = 28;
 
-uint64_t SlabPercent(KernelRelease release) {
-  if (release >= KernelRelease::k7_3) return kSlabPercentFrom73;
-  return release >= KernelRelease::k6_16 ? kSlabPercentFrom616 : kSlabPercent;
+uint64_t KeptPercent(KernelRelease release) {
+  if (release >= KernelRelease::k7_3) return kKeptPercentFrom73;
+  return release >= KernelRelease::k6_16 ? kKeptPercentFrom616 : kKeptPercent;
 }
 
 std::vector<std::string_view> Split(std::string_view text) {
@@ -68,6 +66,7 @@ void LoadTraffic::Begin(std::string_view action, uint64_t recorded_pages) {
   programs_ = words[0] == "ebpf";
   one_module_ = words[0] == "insmod";
   step_pages_ = recorded_pages;
+  sizes_ = names_.Derive(action);
   if (!programs_) return;
   name_ = words.size() > 1 ? words[1] : std::string_view();
   programs_left_ = Number(words, 2);
@@ -90,26 +89,26 @@ uint64_t LoadTraffic::NextPart() {
 
 void LoadTraffic::End() {
   if (programs_) LoadPrograms(programs_left_);
-  FreePages(&buffer_);
+  FinishModule();
 }
 
 void LoadTraffic::LoadModule() {
-  FreePages(&buffer_);
-  const uint64_t drawn = random_.Below(100) < kLargeModulePercent ? kLargeModulePages : kSmallModulePages;
+  FinishModule();
+  const uint64_t drawn = sizes_.Below(100) < kLargeModulePercent ? kLargeModulePages : kSmallModulePages;
   module_pages_ = one_module_ ? std::max<uint64_t>(1, step_pages_) : drawn;
   buffer_ = sink_->AllocateArea(module_pages_ * kFilePercent / 100, cpu_);
-  AllocateSlabs(module_pages_ * SlabPercent(release_) / 100);
+}
+
+void LoadTraffic::FinishModule() {
+  FreePages(&buffer_);
+  AllocateSlabs(module_pages_ * KeptPercent(release_) / 100);
   live_module_pages_ += module_pages_;
+  module_pages_ = 0;
 }
 
 void LoadTraffic::AllocateSlabs(uint64_t pages) {
-  slab_pages_left_ += pages;
-  while (true) {
-    const Order order = kSlabOrders[next_slab_order_];
-    if (slab_pages_left_ < order.frames().raw()) return;
-    slab_pages_left_ -= order.frames().raw();
-    next_slab_order_ = (next_slab_order_ + 1) % kSlabOrders.size();
-    const auto slab = sink_->Allocate(order, Migratetype::kUnmovable, cpu_);
+  for (; pages >= kSlabOrder.frames().raw(); pages -= kSlabOrder.frames().raw()) {
+    const auto slab = sink_->Allocate(kSlabOrder, Migratetype::kUnmovable, cpu_);
     if (slab.has_value()) module_slabs_.push_back(*slab);
   }
 }
@@ -135,12 +134,14 @@ void LoadTraffic::UnloadUnrecorded() {
 void LoadTraffic::ModulePagesFreed(uint64_t pages) {
   if (live_module_pages_ == 0) return;
   pages = std::min(pages, live_module_pages_);
-  uint64_t slabs = module_slabs_.size() * pages / live_module_pages_;
-  live_module_pages_ -= pages;
-  for (; slabs > 0; --slabs) {
+  // Pages come one by one, and each is worth a fraction of a slab.
+  freed_slab_shares_ += module_slabs_.size() * pages;
+  while (freed_slab_shares_ >= live_module_pages_ && !module_slabs_.empty()) {
+    freed_slab_shares_ -= live_module_pages_;
     sink_->Free(module_slabs_.back(), cpu_);
     module_slabs_.pop_back();
   }
+  live_module_pages_ -= pages;
 }
 
 void LoadTraffic::LoadPrograms(uint64_t count) {

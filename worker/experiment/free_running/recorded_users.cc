@@ -22,6 +22,8 @@ bool IsLoad(std::string_view action) {
   return false;
 }
 
+bool IsUnload(std::string_view action) { return action.starts_with("rmmod ") || action.starts_with("rmall"); }
+
 // Steps whose calls are secret pages'; the expander makes those itself.
 bool IsSecret(std::string_view action) {
   for (const std::string_view name : {"secret ", "psecret ", "pfree ", "churn ", "pchurn "}) {
@@ -35,6 +37,7 @@ bool IsSecret(std::string_view action) {
 RecordedUsers::RecordedUsers(const workload::ReplayInput& input, FreeRunningMachine* machine, workload::Random random)
     : machine_(machine),
       areas_of_runs_(input.release >= model::KernelRelease::k7_3),
+      drains_after_unload_(input.release >= model::KernelRelease::k6_12),
       traffic_(machine, input.release, input.cpus, random) {
   for (const workload::ReplayStep& step : input.steps) {
     recorded_ = recorded_ || step.source == workload::RequestSource::kCpaCalls;
@@ -52,8 +55,9 @@ void RecordedUsers::FindPagesInUse() {
 }
 
 bool RecordedUsers::IsInUse(FrameNumber first) const {
-  const auto next = std::upper_bound(in_use_.begin(), in_use_.end(), first,
-                                     [](FrameNumber frame, const model::FrameRange& range) { return frame < range.first; });
+  const auto next =
+      std::upper_bound(in_use_.begin(), in_use_.end(), first,
+                       [](FrameNumber frame, const model::FrameRange& range) { return frame < range.first; });
   return next != in_use_.begin() && std::prev(next)->Contains(first);
 }
 
@@ -204,8 +208,9 @@ bool RecordedUsers::ApplyUnrecorded(std::string_view action) {
     traffic_.LoadUnrecorded(action);
     return true;
   }
-  if (action.starts_with("rmmod ") || action.starts_with("rmall")) {
+  if (IsUnload(action)) {
     traffic_.UnloadUnrecorded();
+    if (drains_after_unload_) machine_->DrainPerCpu();
     return true;
   }
   return false;
@@ -224,6 +229,7 @@ bool RecordedUsers::Apply(const workload::ReplayStep& step) {
   }
   for (const CpaCall& call : step.calls) ApplyOnPages(call);
   if (loading_) traffic_.End();
+  if (drains_after_unload_ && IsUnload(step.action)) machine_->DrainPerCpu();
   return !step.calls.empty() || freed || loading_;
 }
 
