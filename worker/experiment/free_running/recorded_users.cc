@@ -210,7 +210,7 @@ bool RecordedUsers::ApplyUnrecorded(std::string_view action) {
   }
   if (IsUnload(action)) {
     traffic_.UnloadUnrecorded();
-    if (drains_after_unload_) machine_->DrainPerCpu();
+    if (drains_after_unload_ && action.starts_with("rmall")) machine_->DrainPerCpu();
     return true;
   }
   return false;
@@ -229,7 +229,7 @@ bool RecordedUsers::Apply(const workload::ReplayStep& step) {
   }
   for (const CpaCall& call : step.calls) ApplyOnPages(call);
   if (loading_) traffic_.End();
-  if (drains_after_unload_ && IsUnload(step.action)) machine_->DrainPerCpu();
+  if (drains_after_unload_ && step.action.starts_with("rmall")) machine_->DrainPerCpu();
   return !step.calls.empty() || freed || loading_;
 }
 
