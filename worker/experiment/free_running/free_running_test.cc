@@ -109,6 +109,34 @@ TEST(FreeRunningTest, RecordedFramesSayHowManyPagesAndNotWhich) {
   EXPECT_EQ(low.steps[1].mem_free, high.steps[1].mem_free);
 }
 
+// A run of 16 frames named one after another is one aligned block from 7.3 on, so it splits one 2M page at most.
+TEST(FreeRunningTest, AreasOfNewKernelsAreAlignedRuns) {
+  uint64_t splits[2] = {0, 0};
+  for (int kernel = 0; kernel < 2; ++kernel) {
+    ReplayInput input = Module(30720, 256);
+    input.release = kernel == 0 ? model::KernelRelease::k6_1 : model::KernelRelease::k7_3;
+    const FreeRunningResult result = Freely(input);
+    splits[kernel] = static_cast<uint64_t>(result.steps[0].level2_splits);
+    EXPECT_EQ(result.steps[0].split_blocks.changed_pages, 256);
+  }
+  EXPECT_GE(splits[0], 1);
+  EXPECT_EQ(splits[1], 1);
+}
+
+// What is read-only at the start is in use: it keeps its frames, and is no block to be split again.
+TEST(FreeRunningTest, PagesInUseAtTheStartKeepTheirFrames) {
+  ReplayInput input = Module(30720, 256);
+  input.start_step = 3;
+  const model::EntryFlags writable = model::EntryFlags::PageKernel();
+  const model::EntryFlags read_only(
+      static_cast<uint16_t>(writable.raw() & ~(model::EntryFlags::kWritable | model::EntryFlags::kDirty)));
+  input.start_runs = {{FrameNumber(0), FrameCount(30720), model::MapLevel::k2M, writable},
+                      {FrameNumber(30720), FrameCount(512), model::MapLevel::k4K, read_only},
+                      {FrameNumber(31232), FrameCount(262144 - 31232), model::MapLevel::k2M, writable}};
+  EXPECT_EQ(Freely(input).steps[0].level2_splits, 0) << "that block is in 4K pages";
+  EXPECT_GE(Freely(Module(30720, 256)).steps[0].level2_splits, 1);
+}
+
 TEST(FreeRunningTest, IsAFunctionOfTheSeed) {
   const ReplayInput input = Input({"files f 2000 1 9", "secret s 3000"});
   EXPECT_EQ(Freely(input, 1).steps[1].mem_free, Freely(input, 1).steps[1].mem_free);
