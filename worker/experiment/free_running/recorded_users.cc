@@ -103,7 +103,8 @@ const RecordedUsers::Block* RecordedUsers::BlockOf(FrameNumber first, uint64_t f
   if (order > model::kMaxOrder) return nullptr;
   if (IsInUse(first)) return &(blocks_[first.raw()] = {machine_->Adopt(first, order), order.frames().raw()});
   if (order == Order(0)) {
-    GiveOutRun(first, order);
+    while (loading_ && named_.left() > 0 && Find(first, &start) == nullptr) GiveOutPart();
+    if (Find(first, &start) == nullptr) GiveOutRun(first, order);
     return Find(first, &start);
   }
   const auto page = machine_->Allocate(order, Migratetype::kUnmovable, traffic_.cpu());
@@ -127,28 +128,11 @@ Order RecordedUsers::RunAt(const std::vector<FrameNumber>& frames, size_t index)
 }
 
 void RecordedUsers::GiveOutRun(FrameNumber first, Order order) {
-  const uint64_t frames = order.frames().raw();
-  if (loading_) {
-    if (part_left_ == 0) part_left_ = traffic_.NextPart();
-    part_left_ -= std::min(part_left_, frames);
-  }
   const std::vector<PageId> pages = machine_->AllocateRun(order, traffic_.cpu());
   for (uint64_t i = 0; i < pages.size(); ++i) blocks_[first.raw() + i] = {pages[i], 1};
 }
 
-void RecordedUsers::GiveOut(const std::vector<FrameNumber>& frames) {
-  FrameNumber start;
-  for (size_t i = 0; i < frames.size(); ++i) {
-    if (Find(frames[i], &start) == nullptr && !IsInUse(frames[i])) GiveOutRun(frames[i], RunAt(frames, i));
-  }
-}
-
 void RecordedUsers::ApplyOnPages(const CpaCall& recorded) {
-  if (areas_of_runs_ && recorded.pages_each == FrameCount(1)) {
-    std::vector<FrameNumber> frames;
-    for (uint64_t i = 0; i < recorded.count; ++i) frames.push_back(recorded.Single(i).first);
-    GiveOut(frames);
-  }
   for (uint64_t i = 0; i < recorded.count; ++i) {
     CpaCall call = recorded.Single(i);
     const Block* block = BlockOf(call.first, call.pages_each.raw());
@@ -188,19 +172,52 @@ bool RecordedUsers::ApplyOnTestBlock(const workload::ReplayStep& step) {
   return true;
 }
 
-uint64_t RecordedUsers::NewPages(const workload::ReplayStep& step) const {
-  std::unordered_set<uint64_t> pages;
-  FrameNumber first;
-  const auto add = [&](FrameNumber frame) {
-    if (Find(frame, &first) == nullptr) pages.insert(frame.raw());
-  };
-  if (const auto more = more_pages_of_load_.find(step.index); more != more_pages_of_load_.end()) {
-    for (FrameNumber frame : more->second) add(frame);
-  }
+std::vector<FrameNumber> RecordedUsers::NewPages(const workload::ReplayStep& step) const {
+  std::unordered_set<uint64_t> known;
   for (const CpaCall& call : step.calls) {
-    for (uint64_t i = 0; i < call.count && call.pages_each == FrameCount(1); ++i) add(call.Single(i).first);
+    for (uint64_t i = 0; i < call.count && call.pages_each > FrameCount(1); ++i) {
+      const FrameNumber first = call.Single(i).first;
+      for (uint64_t page = 0; page < call.pages_each.raw(); ++page) known.insert(first.raw() + page);
+    }
   }
-  return pages.size();
+  std::vector<FrameNumber> pages;
+  FrameNumber first;
+  for (const CpaCall& call : step.calls) {
+    for (uint64_t i = 0; i < call.count && call.pages_each == FrameCount(1); ++i) {
+      const FrameNumber frame = call.Single(i).first;
+      if (known.insert(frame.raw()).second && Find(frame, &first) == nullptr && !IsInUse(frame)) pages.push_back(frame);
+    }
+  }
+  return pages;
+}
+
+void RecordedUsers::BeginLoad(const workload::ReplayStep& step) {
+  named_ = {NewPages(step), 0};
+  later_ = {};
+  if (const auto more = more_pages_of_load_.find(step.index); more != more_pages_of_load_.end()) {
+    later_.frames = more->second;
+  }
+  traffic_.Begin(step.action, named_.frames.size() + later_.frames.size());
+}
+
+void RecordedUsers::GiveOutPart() {
+  const uint64_t part = traffic_.NextPart();
+  const uint64_t left = named_.left() + later_.left();
+  const uint64_t later = left == 0 ? 0 : part * later_.left() / left;
+  GiveOutNext(part - later, &named_);
+  GiveOutNext(later, &later_);
+}
+
+void RecordedUsers::GiveOutNext(uint64_t pages, Queue* queue) {
+  FrameNumber start;
+  while (pages > 0 && queue->left() > 0) {
+    const FrameNumber first = queue->frames[queue->next];
+    const bool has_page = Find(first, &start) != nullptr || IsInUse(first);
+    const Order order = has_page ? Order(0) : RunAt(queue->frames, queue->next);
+    if (!has_page) GiveOutRun(first, order);
+    queue->next += order.frames().raw();
+    pages -= std::min(pages, order.frames().raw());
+  }
 }
 
 bool RecordedUsers::ApplyUnrecorded(std::string_view action) {
@@ -222,13 +239,12 @@ bool RecordedUsers::Apply(const workload::ReplayStep& step) {
   if (!recorded_ && ApplyUnrecorded(step.action)) return true;
   const bool freed = traffic_.FreePrograms(step.action);
   loading_ = LoadTraffic::IsLoad(step.action);
-  if (loading_) traffic_.Begin(step.action, NewPages(step));
-  part_left_ = 0;
-  if (const auto pages = more_pages_of_load_.find(step.index); pages != more_pages_of_load_.end()) {
-    GiveOut(pages->second);
-  }
+  if (loading_) BeginLoad(step);
   for (const CpaCall& call : step.calls) ApplyOnPages(call);
-  if (loading_) traffic_.End();
+  if (loading_) {
+    GiveOutNext(later_.left(), &later_);
+    traffic_.End();
+  }
   if (drains_after_unload_ && step.action.starts_with("rmall")) machine_->DrainPerCpu();
   return !step.calls.empty() || freed || loading_;
 }

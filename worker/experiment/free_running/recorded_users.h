@@ -42,8 +42,16 @@ class RecordedUsers {
   void FindPagesInUse();
   bool IsInUse(model::FrameNumber first) const;
   void ApplyOnPages(const workload::CpaCall& call);
-  // Gives pages out for those of the kernel's frames that have none yet, in this order.
-  void GiveOut(const std::vector<model::FrameNumber>& frames);
+  // Pages of the load in work that have yet to be given out.
+  struct Queue {
+    std::vector<model::FrameNumber> frames;
+    size_t next = 0;
+    uint64_t left() const { return frames.size() - next; }
+  };
+  void BeginLoad(const workload::ReplayStep& step);
+  // All pages of a module or pack are there before the attributes of any are changed, so its tables come after them.
+  void GiveOutPart();
+  void GiveOutNext(uint64_t pages, Queue* queue);
   // How many of the frames from `index` on were given out as one run.
   model::Order RunAt(const std::vector<model::FrameNumber>& frames, size_t index) const;
   void GiveOutRun(model::FrameNumber first, model::Order order);
@@ -53,8 +61,8 @@ class RecordedUsers {
   bool ApplyOnTestBlock(const workload::ReplayStep& step);
 
   bool ApplyUnrecorded(std::string_view action);
-  // Pages that the step's calls speak of for the first time.
-  uint64_t NewPages(const workload::ReplayStep& step) const;
+  // Single pages that the step's calls speak of for the first time, in that order.
+  std::vector<model::FrameNumber> NewPages(const workload::ReplayStep& step) const;
 
   FreeRunningMachine* machine_;
   bool areas_of_runs_;
@@ -64,9 +72,10 @@ class RecordedUsers {
   LoadTraffic traffic_;
   bool recorded_ = false;  // the capture recorded requests at all
   bool loading_ = false;
-  uint64_t part_left_ = 0;                 // pages of a load before its next other requests
-  std::map<uint64_t, Block> blocks_;       // by the kernel's first frame
-  std::vector<model::FrameRange> in_use_;  // ascending
+  Queue named_;                                                                      // by the step's calls
+  Queue later_;                                                                      // when they are unloaded
+  std::map<uint64_t, Block> blocks_;                                                 // by the kernel's first frame
+  std::vector<model::FrameRange> in_use_;                                            // ascending
   std::unordered_map<int32_t, std::vector<model::FrameNumber>> more_pages_of_load_;  // by step
   std::optional<PageId> test_block_;
 };
