@@ -6,6 +6,10 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "worker/model/direct_map.h"
+#include "worker/model/entry_flags.h"
+#include "worker/model/kernel_release.h"
+
 namespace dmfrag::experiment {
 namespace {
 
