@@ -61,9 +61,9 @@ TEST(PageAllocatorTest, TheSlowPathIsAskedBelowTheLowMarkAndMayGoDownToTheMinimu
   class Counting : public SlowPath {
    public:
     explicit Counting(PageAllocator* allocator) : allocator_(allocator) {}
-    std::optional<FrameNumber> AllocateSlowly(Order order, Migratetype type, uint32_t cpu) override {
+    std::optional<FrameNumber> AllocateSlowly(uint32_t node, Order order, Migratetype type, uint32_t cpu) override {
       ++asked;
-      return allocator_->AllocateDownToMin(order, type, cpu);
+      return allocator_->AllocateDownToMin(node, order, type, cpu);
     }
     uint64_t asked = 0;
 

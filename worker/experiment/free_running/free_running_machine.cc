@@ -1,5 +1,7 @@
 #include "worker/experiment/free_running/free_running_machine.h"
 
+#include <algorithm>
+#include <bit>
 #include <charconv>
 #include <utility>
 
@@ -44,6 +46,7 @@ absl::StatusOr<std::unique_ptr<FreeRunningMachine>> FreeRunningMachine::Create(c
                                           .cpa_release = input.release,
                                           .allocator_release = input.release},
                                          {std::move(state), predictor->direct_map(), predictor->map_counters()}));
+  machine->areas_of_runs_ = input.release >= model::KernelRelease::k7_3;
   machine->machine_->Observe(machine.get());
   model::MovableFrames* frames = machine.get();  // a private base
   for (Node& node : machine->nodes_) {
@@ -119,6 +122,10 @@ std::optional<PageId> FreeRunningMachine::Allocate(Order order, Migratetype type
   if (type != Migratetype::kMovable) PrepareWholeBlock(node, cpu);
   const std::optional<FrameNumber> first = machine_->allocator().AllocateOnNode(node, order, type, cpu);
   if (!first.has_value()) return std::nullopt;
+  return NewPage(*first, order, type);
+}
+
+PageId FreeRunningMachine::NewPage(FrameNumber first, Order order, Migratetype type) {
   PageId id = static_cast<PageId>(pages_.size());
   if (unused_ids_.empty()) {
     pages_.emplace_back();
@@ -126,9 +133,45 @@ std::optional<PageId> FreeRunningMachine::Allocate(Order order, Migratetype type
     id = unused_ids_.back();
     unused_ids_.pop_back();
   }
-  pages_[id] = {*first, order, type};
-  if (type == Migratetype::kMovable && order == Order(0)) movable_[first->raw()] = id;
+  pages_[id] = {first, order, type};
+  if (type == Migratetype::kMovable && order == Order(0)) movable_[first.raw()] = id;
   return id;
+}
+
+PageId FreeRunningMachine::Adopt(FrameNumber first, Order order) {
+  return NewPage(first, order, Migratetype::kUnmovable);
+}
+
+std::vector<PageId> FreeRunningMachine::AllocateRun(Order order, uint32_t cpu) {
+  std::vector<PageId> pages;
+  const std::optional<PageId> whole = Allocate(order, Migratetype::kUnmovable, cpu);
+  if (!whole.has_value()) return pages;
+  pages.push_back(*whole);
+  if (order == Order(0)) return pages;
+  const FrameNumber first = pages_[*whole].first;
+  machine_->allocator().SplitAllocated(first, order);
+  pages_[*whole].order = Order(0);
+  for (FrameNumber frame = first + FrameCount(1); frame < first + order.frames(); frame = frame + FrameCount(1)) {
+    pages.push_back(NewPage(frame, Order(0), Migratetype::kUnmovable));
+  }
+  return pages;
+}
+
+// mm/vmalloc.c vm_area_alloc_pages: 7.x asks for the largest runs that the rest of the area holds, and goes on with
+// smaller ones where there are none; before, alloc_pages_bulk takes single pages.
+std::vector<PageId> FreeRunningMachine::AllocateArea(uint64_t count, uint32_t cpu) {
+  std::vector<PageId> pages;
+  unsigned largest = areas_of_runs_ ? model::kMaxOrder.raw() : 0;
+  while (pages.size() < count) {
+    const auto fits = static_cast<unsigned>(std::bit_width(count - pages.size()) - 1);
+    const Order order(std::min(largest, fits));
+    const std::vector<PageId> run = AllocateRun(order, cpu);
+    pages.insert(pages.end(), run.begin(), run.end());
+    if (!run.empty()) continue;
+    if (order == Order(0)) break;
+    largest = order.raw() - 1;
+  }
+  return pages;
 }
 
 void FreeRunningMachine::Free(PageId id, uint32_t cpu) {

@@ -41,6 +41,7 @@ class FreeRunningMachine : public RequestSink, private model::MovableFrames, pri
 
   std::optional<PageId> Allocate(model::Order order, model::Migratetype type, uint32_t cpu) override;
   void Free(PageId page, uint32_t cpu) override;
+  std::vector<PageId> AllocateArea(uint64_t pages, uint32_t cpu) override;
   void HidePage(PageId page, uint32_t cpu) override;
   void ShowPage(PageId page, uint32_t cpu) override;
   model::FrameCount FreeFrames() const override { return machine_->allocator().free_frames(); }
@@ -55,6 +56,13 @@ class FreeRunningMachine : public RequestSink, private model::MovableFrames, pri
   // set_mempolicy of the process that makes the requests: "mpol bind NODE", "mpol pref NODE", "mpol inter", "mpol
   // default". False: it is none of those, or there is no such node; nothing was done.
   bool SetMemoryPolicy(std::string_view action);
+
+  // Unmovable single pages that lie in one aligned run of 2^order; empty: no memory.
+  std::vector<PageId> AllocateRun(model::Order order, uint32_t cpu);
+  // A block that was in use before the start, at the place where the start has it.
+  PageId Adopt(model::FrameNumber first, model::Order order);
+
+  void DrainPerCpu() { machine_->allocator().DrainPerCpu(); }
 
   // Where a block is now.
   model::FrameNumber FrameOf(PageId page) const { return pages_[page].first; }
@@ -91,6 +99,7 @@ class FreeRunningMachine : public RequestSink, private model::MovableFrames, pri
 
   FreeRunningMachine() = default;
 
+  PageId NewPage(model::FrameNumber first, model::Order order, model::Migratetype type);
   bool IsMovable(model::FrameNumber frame) const override;
   void Moved(model::FrameNumber from, model::FrameNumber to) override;
   void OnRequest(const model::AttributeRequest& request) override;
@@ -108,6 +117,7 @@ class FreeRunningMachine : public RequestSink, private model::MovableFrames, pri
 
   std::unique_ptr<model::Machine> machine_;
   std::vector<Node> nodes_;
+  bool areas_of_runs_ = false;
   std::vector<Page> pages_;
   std::vector<PageId> unused_ids_;
   std::vector<PageId> movable_;  // by frame: the movable page it is, or kNobody

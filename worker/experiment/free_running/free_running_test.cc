@@ -163,6 +163,47 @@ TEST(FreeRunningTest, MinFreeKbytesSaysWhenMemoryIsUsedUp) {
   EXPECT_EQ(Freely(Input({"write /proc/sys/vm/min_free_kbytes much"})).steps[0].source, StepSource::kNothing);
 }
 
+// A run of 16 frames named one after another is one aligned block from 7.3 on, so it splits one 2M page at most.
+TEST(FreeRunningTest, AreasOfNewKernelsAreAlignedRuns) {
+  uint64_t splits[2] = {0, 0};
+  for (int kernel = 0; kernel < 2; ++kernel) {
+    ReplayInput input = Module(30720, 256);
+    input.release = kernel == 0 ? model::KernelRelease::k6_1 : model::KernelRelease::k7_3;
+    const FreeRunningResult result = Freely(input);
+    splits[kernel] = static_cast<uint64_t>(result.steps[0].level2_splits);
+    EXPECT_EQ(result.steps[0].split_blocks.changed_pages, 256);
+  }
+  EXPECT_GE(splits[0], 1);
+  EXPECT_EQ(splits[1], 1);
+}
+
+// A module's pages are all given out before the first is set read-only, so tables of splits mostly lie elsewhere.
+TEST(FreeRunningTest, TablesOfModulesComeAfterAllTheirPages) {
+  uint64_t own = 0;
+  uint64_t tables = 0;
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    const FreeRunningResult result = Freely(Module(30720, 2000), seed);
+    own += result.steps[0].tables.own;
+    tables += result.steps[0].tables.tables;
+  }
+  EXPECT_GE(tables, 40);
+  EXPECT_LT(own, tables / 2);
+}
+
+// What is read-only at the start is in use: it keeps its frames, and is no block to be split again.
+TEST(FreeRunningTest, PagesInUseAtTheStartKeepTheirFrames) {
+  ReplayInput input = Module(30720, 256);
+  input.start_step = 3;
+  const model::EntryFlags writable = model::EntryFlags::PageKernel();
+  const model::EntryFlags read_only(
+      static_cast<uint16_t>(writable.raw() & ~(model::EntryFlags::kWritable | model::EntryFlags::kDirty)));
+  input.start_runs = {{FrameNumber(0), FrameCount(30720), model::MapLevel::k2M, writable},
+                      {FrameNumber(30720), FrameCount(512), model::MapLevel::k4K, read_only},
+                      {FrameNumber(31232), FrameCount(262144 - 31232), model::MapLevel::k2M, writable}};
+  EXPECT_EQ(Freely(input).steps[0].level2_splits, 0) << "that block is in 4K pages";
+  EXPECT_GE(Freely(Module(30720, 256)).steps[0].level2_splits, 1);
+}
+
 TEST(FreeRunningTest, IsAFunctionOfTheSeed) {
   const ReplayInput input = Input({"files f 2000 1 9", "secret s 3000"});
   EXPECT_EQ(Freely(input, 1).steps[1].mem_free, Freely(input, 1).steps[1].mem_free);

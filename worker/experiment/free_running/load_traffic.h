@@ -20,7 +20,12 @@ class LoadTraffic {
  public:
   // Borrows `sink`, which must outlive it.
   LoadTraffic(RequestSink* sink, model::KernelRelease release, uint32_t cpus, workload::Random random)
-      : sink_(sink), release_(release), cpus_(cpus), random_(random) {}
+      : sink_(sink),
+        release_(release),
+        cpus_(cpus),
+        random_(random),
+        names_(random.Derive("modules")),
+        sizes_(names_) {}
 
   // insmod, insall, ebpf.
   static bool IsLoad(std::string_view action);
@@ -51,7 +56,9 @@ class LoadTraffic {
 
   void LoadPrograms(uint64_t count);
   void LoadModule();
-  std::vector<PageId> AllocatePages(uint64_t count);
+  // The module's file is let go before its own code runs and takes slabs (kernel/module/main.c load_module).
+  void FinishModule();
+  void AllocateSlabs(uint64_t pages);
   void FreePages(std::vector<PageId>* pages);
 
   RequestSink* sink_;
@@ -59,6 +66,8 @@ class LoadTraffic {
   uint32_t cpus_;
   uint32_t cpu_ = 0;
   workload::Random random_;
+  workload::Random names_;  // gives the modules of a list the same sizes whenever it is loaded
+  workload::Random sizes_;
   bool programs_ = false;
   // Of the load in work.
   std::string name_;
@@ -74,6 +83,7 @@ class LoadTraffic {
   std::vector<PageId> unrecorded_;
   std::vector<PageId> module_slabs_;
   uint64_t live_module_pages_ = 0;
+  uint64_t freed_slab_shares_ = 0;  // in slabs / live_module_pages_
   std::map<std::string, std::vector<Program>, std::less<>> loaded_;
 };
 

@@ -1,9 +1,14 @@
 #include "worker/experiment/free_running/recorded_users.h"
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <string_view>
 #include <unordered_set>
+
+#include "worker/model/direct_map.h"
+#include "worker/model/entry_flags.h"
+#include "worker/model/kernel_release.h"
 
 namespace dmfrag::experiment {
 namespace {
@@ -21,6 +26,8 @@ bool IsLoad(std::string_view action) {
   return false;
 }
 
+bool IsUnload(std::string_view action) { return action.starts_with("rmmod ") || action.starts_with("rmall"); }
+
 // Steps whose calls are secret pages'; the expander makes those itself.
 bool IsSecret(std::string_view action) {
   for (const std::string_view name : {"secret ", "psecret ", "pfree ", "churn ", "pchurn "}) {
@@ -32,11 +39,30 @@ bool IsSecret(std::string_view action) {
 }  // namespace
 
 RecordedUsers::RecordedUsers(const workload::ReplayInput& input, FreeRunningMachine* machine, workload::Random random)
-    : machine_(machine), traffic_(machine, input.release, input.cpus, random) {
+    : machine_(machine),
+      areas_of_runs_(input.release >= model::KernelRelease::k7_3),
+      drains_after_unload_(input.release >= model::KernelRelease::k6_12),
+      traffic_(machine, input.release, input.cpus, random) {
   for (const workload::ReplayStep& step : input.steps) {
     recorded_ = recorded_ || step.source == workload::RequestSource::kCpaCalls;
   }
   FindPagesOfLoads(input);
+  FindPagesInUse();
+}
+
+void RecordedUsers::FindPagesInUse() {
+  machine_->direct_map().ForEachRun([&](const model::LeafRun& run) {
+    if (run.flags.Has(model::EntryFlags::kPresent) && !run.flags.Has(model::EntryFlags::kWritable)) {
+      in_use_.push_back({run.first, run.first + run.frames});
+    }
+  });
+}
+
+bool RecordedUsers::IsInUse(FrameNumber first) const {
+  const auto next =
+      std::upper_bound(in_use_.begin(), in_use_.end(), first,
+                       [](FrameNumber frame, const model::FrameRange& range) { return frame < range.first; });
+  return next != in_use_.begin() && std::prev(next)->Contains(first);
 }
 
 void RecordedUsers::FindPagesOfLoads(const workload::ReplayInput& input) {
@@ -79,13 +105,35 @@ const RecordedUsers::Block* RecordedUsers::BlockOf(FrameNumber first, uint64_t f
   if (const Block* block = Find(first, &start); block != nullptr) return block;
   const Order order(static_cast<unsigned>(std::bit_width(frames - 1)));
   if (order > model::kMaxOrder) return nullptr;
-  if (loading_ && order == Order(0)) {
-    if (part_left_ == 0) part_left_ = traffic_.NextPart();
-    --part_left_;
+  if (IsInUse(first)) return &(blocks_[first.raw()] = {machine_->Adopt(first, order), order.frames().raw()});
+  if (order == Order(0)) {
+    while (loading_ && named_.left() > 0 && Find(first, &start) == nullptr) GiveOutPart();
+    if (Find(first, &start) == nullptr) GiveOutRun(first, order);
+    return Find(first, &start);
   }
   const auto page = machine_->Allocate(order, Migratetype::kUnmovable, traffic_.cpu());
   if (!page.has_value()) return nullptr;
   return &(blocks_[first.raw()] = {*page, order.frames().raw()});
+}
+
+Order RecordedUsers::RunAt(const std::vector<FrameNumber>& frames, size_t index) const {
+  const FrameNumber first = frames[index];
+  FrameNumber start;
+  unsigned order = 0;
+  while (areas_of_runs_ && Order(order) < model::kMaxOrder && first.IsAligned(Order(order + 1).frames()) &&
+         index + Order(order + 1).frames().raw() <= frames.size()) {
+    for (uint64_t i = Order(order).frames().raw(); i < Order(order + 1).frames().raw(); ++i) {
+      const FrameNumber frame = first + FrameCount(i);
+      if (frames[index + i] != frame || Find(frame, &start) != nullptr || IsInUse(frame)) return Order(order);
+    }
+    ++order;
+  }
+  return Order(order);
+}
+
+void RecordedUsers::GiveOutRun(FrameNumber first, Order order) {
+  const std::vector<PageId> pages = machine_->AllocateRun(order, traffic_.cpu());
+  for (uint64_t i = 0; i < pages.size(); ++i) blocks_[first.raw() + i] = {pages[i], 1};
 }
 
 void RecordedUsers::ApplyOnPages(const CpaCall& recorded) {
@@ -128,19 +176,52 @@ bool RecordedUsers::ApplyOnTestBlock(const workload::ReplayStep& step) {
   return true;
 }
 
-uint64_t RecordedUsers::NewPages(const workload::ReplayStep& step) const {
-  std::unordered_set<uint64_t> pages;
-  FrameNumber first;
-  const auto add = [&](FrameNumber frame) {
-    if (Find(frame, &first) == nullptr) pages.insert(frame.raw());
-  };
-  if (const auto more = more_pages_of_load_.find(step.index); more != more_pages_of_load_.end()) {
-    for (FrameNumber frame : more->second) add(frame);
-  }
+std::vector<FrameNumber> RecordedUsers::NewPages(const workload::ReplayStep& step) const {
+  std::unordered_set<uint64_t> known;
   for (const CpaCall& call : step.calls) {
-    for (uint64_t i = 0; i < call.count && call.pages_each == FrameCount(1); ++i) add(call.Single(i).first);
+    for (uint64_t i = 0; i < call.count && call.pages_each > FrameCount(1); ++i) {
+      const FrameNumber first = call.Single(i).first;
+      for (uint64_t page = 0; page < call.pages_each.raw(); ++page) known.insert(first.raw() + page);
+    }
   }
-  return pages.size();
+  std::vector<FrameNumber> pages;
+  FrameNumber first;
+  for (const CpaCall& call : step.calls) {
+    for (uint64_t i = 0; i < call.count && call.pages_each == FrameCount(1); ++i) {
+      const FrameNumber frame = call.Single(i).first;
+      if (known.insert(frame.raw()).second && Find(frame, &first) == nullptr && !IsInUse(frame)) pages.push_back(frame);
+    }
+  }
+  return pages;
+}
+
+void RecordedUsers::BeginLoad(const workload::ReplayStep& step) {
+  named_ = {NewPages(step), 0};
+  later_ = {};
+  if (const auto more = more_pages_of_load_.find(step.index); more != more_pages_of_load_.end()) {
+    later_.frames = more->second;
+  }
+  traffic_.Begin(step.action, named_.frames.size() + later_.frames.size());
+}
+
+void RecordedUsers::GiveOutPart() {
+  const uint64_t part = traffic_.NextPart();
+  const uint64_t left = named_.left() + later_.left();
+  const uint64_t later = left == 0 ? 0 : part * later_.left() / left;
+  GiveOutNext(part - later, &named_);
+  GiveOutNext(later, &later_);
+}
+
+void RecordedUsers::GiveOutNext(uint64_t pages, Queue* queue) {
+  FrameNumber start;
+  while (pages > 0 && queue->left() > 0) {
+    const FrameNumber first = queue->frames[queue->next];
+    const bool has_page = Find(first, &start) != nullptr || IsInUse(first);
+    const Order order = has_page ? Order(0) : RunAt(queue->frames, queue->next);
+    if (!has_page) GiveOutRun(first, order);
+    queue->next += order.frames().raw();
+    pages -= std::min(pages, order.frames().raw());
+  }
 }
 
 bool RecordedUsers::ApplyUnrecorded(std::string_view action) {
@@ -148,8 +229,9 @@ bool RecordedUsers::ApplyUnrecorded(std::string_view action) {
     traffic_.LoadUnrecorded(action);
     return true;
   }
-  if (action.starts_with("rmmod ") || action.starts_with("rmall")) {
+  if (IsUnload(action)) {
     traffic_.UnloadUnrecorded();
+    if (drains_after_unload_ && action.starts_with("rmall")) machine_->DrainPerCpu();
     return true;
   }
   return false;
@@ -161,13 +243,13 @@ bool RecordedUsers::Apply(const workload::ReplayStep& step) {
   if (!recorded_ && ApplyUnrecorded(step.action)) return true;
   const bool freed = traffic_.FreePrograms(step.action);
   loading_ = LoadTraffic::IsLoad(step.action);
-  if (loading_) traffic_.Begin(step.action, NewPages(step));
-  part_left_ = 0;
-  if (const auto pages = more_pages_of_load_.find(step.index); pages != more_pages_of_load_.end()) {
-    for (FrameNumber frame : pages->second) BlockOf(frame, 1);
-  }
+  if (loading_) BeginLoad(step);
   for (const CpaCall& call : step.calls) ApplyOnPages(call);
-  if (loading_) traffic_.End();
+  if (loading_) {
+    GiveOutNext(later_.left(), &later_);
+    traffic_.End();
+  }
+  if (drains_after_unload_ && step.action.starts_with("rmall")) machine_->DrainPerCpu();
   return !step.calls.empty() || freed || loading_;
 }
 

@@ -90,6 +90,17 @@ std::set<uint64_t> SplitBlocks(const model::DirectMap& map) {
   return blocks;
 }
 
+// Frames that are mapped read-only: code and its cache, in use.
+std::vector<FrameRange> ReadOnlyFrames(const model::DirectMap& map) {
+  std::vector<FrameRange> frames;
+  map.ForEachRun([&](const model::LeafRun& run) {
+    if (run.flags.Has(model::EntryFlags::kPresent) && !run.flags.Has(model::EntryFlags::kWritable)) {
+      frames.push_back({run.first, run.first + run.frames});
+    }
+  });
+  return frames;
+}
+
 // Draws the state of one zone. Blocks are numbers of pageblocks.
 class ZoneSampler {
  public:
@@ -102,6 +113,14 @@ class ZoneSampler {
     for (uint64_t block : blocks_) {
       if (split.contains(block)) split_.insert(block);
     }
+  }
+
+  // Frames that cannot be free.
+  void AddUsed(FrameRange range) {
+    range = {std::max(range.first, bounds_.first), std::min(range.end, bounds_.end)};
+    if (range.empty()) return;
+    std::fill(taken_.begin() + static_cast<int64_t>((range.first - bounds_.first).raw()),
+              taken_.begin() + static_cast<int64_t>((range.end - bounds_.first).raw()), true);
   }
 
   void Sample(const JoinedCounts& counts) {
@@ -401,9 +420,11 @@ absl::StatusOr<model::AllocatorSnapshot> SampleStart(const StartCounts& counts, 
   model::AllocatorSnapshot state = model::PageAllocator(counts.memory, counts.topology, counts.rules).Snapshot();
   const bool one_node = counts.topology.nodes() == 1;
   const std::set<uint64_t> split = SplitBlocks(map);
+  const std::vector<FrameRange> read_only = ReadOnlyFrames(map);
   for (size_t i = 0; i < state.zones.size(); ++i) {
     ZoneSnapshot& zone = state.zones[i];
     ZoneSampler sampler(counts.memory, zone.bounds, split, RemainderBlocks(counts, zone.node), &random);
+    for (const FrameRange& used : read_only) sampler.AddUsed(used);
     sampler.Sample(
         Join(counts.zones, ZoneName(zone.bounds.first), one_node ? std::nullopt : std::optional<uint32_t>(zone.node)));
     for (model::PerCpuSnapshot& lists : zone.per_cpu) lists.lists.clear();

@@ -24,6 +24,8 @@ class RequestSink {
   // nullopt: no memory.
   virtual std::optional<PageId> Allocate(model::Order order, model::Migratetype type, uint32_t cpu) = 0;
   virtual void Free(PageId page, uint32_t cpu) = 0;
+  // Unmovable single pages, as vmalloc asks for them; fewer: no memory.
+  virtual std::vector<PageId> AllocateArea(uint64_t pages, uint32_t cpu) = 0;
   // set_direct_map_invalid_noflush, set_direct_map_default_noflush of one page.
   virtual void HidePage(PageId page, uint32_t cpu) = 0;
   virtual void ShowPage(PageId page, uint32_t cpu) = 0;

@@ -35,6 +35,7 @@ class CountingSink : public RequestSink {
     EXPECT_FALSE(hidden.contains(page));
     frames_left_ += requests[page].order.frames().raw();
   }
+  std::vector<PageId> AllocateArea(uint64_t, uint32_t) override { return {}; }
   void HidePage(PageId page, uint32_t) override { EXPECT_TRUE(hidden.insert(page).second); }
   void ShowPage(PageId page, uint32_t) override { EXPECT_EQ(hidden.erase(page), 1); }
   FrameCount FreeFrames() const override { return FrameCount(frames_left_); }
