@@ -185,6 +185,19 @@ void PageAllocator::DecayPerCpu() {
   }
 }
 
+bool PageAllocator::IsShortOfMemory() const {
+  return std::all_of(zones_.begin(), zones_.end(), [](const ZoneState& state) {
+    return state.per_cpu.empty() || state.zone.free_frames() < state.low_mark;
+  });
+}
+
+bool PageAllocator::HasEnoughMemory() const {
+  return std::any_of(zones_.begin(), zones_.end(), [](const ZoneState& state) {
+    const FrameCount high = state.low_mark + (state.low_mark - state.min_mark);
+    return !state.per_cpu.empty() && state.zone.free_frames() >= high;
+  });
+}
+
 FrameCount PageAllocator::free_frames() const {
   return zones_[0].zone.free_frames() + zones_[1].zone.free_frames() + zones_[2].zone.free_frames();
 }

@@ -89,6 +89,11 @@ class PageAllocator {
   uint8_t PageblockMark(FrameNumber frame) { return table_.block_mark(table_.IndexOf(frame)); }
   void SetPageblockMark(FrameNumber frame, uint8_t mark) { table_.block_mark(table_.IndexOf(frame)) = mark; }
 
+  // Whether kswapd is to wake up: every zone is below its low watermark; and whether it may sleep again: some zone is
+  // above its high one (mm/vmscan.c pgdat_balanced). Both as seen by an order-0 request that may use every zone.
+  bool IsShortOfMemory() const;
+  bool HasEnoughMemory() const;
+
   // Frames in the buddy lists of all zones (nr_free_pages); those on per-CPU lists are not among them, as in the
   // kernel.
   FrameCount free_frames() const;
