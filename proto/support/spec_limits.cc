@@ -18,6 +18,8 @@ constexpr uint64_t kMinMemoryBytes = 256 * kMiB;
 constexpr uint64_t kMaxMemoryBytes = 64 * kTiB;
 constexpr uint64_t kYearUs = uint64_t{366} * 24 * 3600 * 1000000;
 constexpr uint64_t kMaxPagesOfObject = uint64_t{1} << 24;  // 64 GiB in one object
+constexpr uint64_t kMaxPagesOfProgram = 512;
+constexpr uint64_t kBpfPackBytes = 2 * kMiB;
 constexpr int kMaxRanges = 4096;
 constexpr int kMaxUsers = 64;
 
@@ -102,6 +104,33 @@ absl::Status CheckOrdinary(const std::string& path, const v1::OrdinaryUser& user
   return CheckDistribution(path + ".lifetime_us", user.lifetime_us(), 0, kYearUs);
 }
 
+absl::Status CheckBpf(const std::string& path, const v1::BpfUser& user) {
+  if (user.has_interval_us()) RETURN_IF_ERROR(CheckDistribution(path + ".interval_us", user.interval_us(), 1, kYearUs));
+  if (user.has_size_pages()) {
+    RETURN_IF_ERROR(CheckDistribution(path + ".size_pages", user.size_pages(), 1, kMaxPagesOfProgram));
+  }
+  if (user.has_image_bytes()) {
+    RETURN_IF_ERROR(CheckDistribution(path + ".image_bytes", user.image_bytes(), 1, kBpfPackBytes));
+  }
+  if (!user.has_lifetime_us()) return absl::OkStatus();
+  return CheckDistribution(path + ".lifetime_us", user.lifetime_us(), 0, kYearUs);
+}
+
+absl::Status CheckPageCache(const std::string& path, const v1::PageCacheUser& user) {
+  if (user.has_interval_us()) RETURN_IF_ERROR(CheckDistribution(path + ".interval_us", user.interval_us(), 1, kYearUs));
+  if (user.has_size_pages()) {
+    RETURN_IF_ERROR(CheckDistribution(path + ".size_pages", user.size_pages(), 1, kMaxPagesOfObject));
+  }
+  return InRange(path + ".read_again_percent", user.read_again_percent(), 0, 100);
+}
+
+absl::Status CheckTimes(const std::string& path, const v1::User& user) {
+  RETURN_IF_ERROR(InRange(path + ".start_us", user.start_us(), 0, 20 * kYearUs));
+  RETURN_IF_ERROR(InRange(path + ".stop_us", user.stop_us(), 0, 20 * kYearUs));
+  if (user.stop_us() == 0 || user.stop_us() > user.start_us()) return absl::OkStatus();
+  return Wrong(path + ".stop_us", "must be later than start_us, or 0 for never");
+}
+
 bool IsUserName(const std::string& name) {
   if (name.empty() || name.size() > 32 || !absl::ascii_islower(name[0])) return false;
   for (const char c : name) {
@@ -126,9 +155,16 @@ absl::Status CheckMix(const v1::Mix& mix) {
       case v1::User::kOrdinary:
         RETURN_IF_ERROR(CheckOrdinary(path + ".ordinary", user.ordinary()));
         break;
+      case v1::User::kBpf:
+        RETURN_IF_ERROR(CheckBpf(path + ".bpf", user.bpf()));
+        break;
+      case v1::User::kPageCache:
+        RETURN_IF_ERROR(CheckPageCache(path + ".page_cache", user.page_cache()));
+        break;
       case v1::User::KIND_NOT_SET:
-        return Wrong(path, "needs a kind: secretmem or ordinary");
+        return Wrong(path, "needs a kind: secretmem, ordinary, bpf or page_cache");
     }
+    RETURN_IF_ERROR(CheckTimes(path, user));
   }
   return absl::OkStatus();
 }

@@ -12,6 +12,8 @@ namespace {
 
 absl::StatusOr<model::KernelRelease> ReleaseFrom(v1::KernelRelease release, const char* field) {
   switch (release) {
+    case v1::KERNEL_RELEASE_5_17:
+      return model::KernelRelease::k5_17;
     case v1::KERNEL_RELEASE_6_1:
       return model::KernelRelease::k6_1;
     case v1::KERNEL_RELEASE_6_12:
@@ -24,7 +26,7 @@ absl::StatusOr<model::KernelRelease> ReleaseFrom(v1::KernelRelease release, cons
       return model::KernelRelease::k7_3;
     default:
       return absl::InvalidArgumentError(absl::StrCat(field, ": release ", v1::KernelRelease_Name(release),
-                                                     " is not modelled; take KERNEL_RELEASE_6_1 to _7_3"));
+                                                     " is not modelled; take KERNEL_RELEASE_5_17 to _7_3"));
   }
 }
 
@@ -117,20 +119,56 @@ absl::StatusOr<workload::OrdinaryConfig> OrdinaryFrom(const v1::OrdinaryUser& us
   return config;
 }
 
+absl::StatusOr<workload::BpfConfig> BpfFrom(const v1::BpfUser& user, const std::string& field) {
+  workload::BpfConfig config;
+  ASSIGN_OR_RETURN(config.interval_us, DistributionFrom(user.interval_us(), field + ".interval_us"));
+  ASSIGN_OR_RETURN(config.size_pages, DistributionFrom(user.size_pages(), field + ".size_pages"));
+  ASSIGN_OR_RETURN(config.image_bytes, DistributionFrom(user.image_bytes(), field + ".image_bytes"));
+  ASSIGN_OR_RETURN(config.lifetime_us, DistributionFrom(user.lifetime_us(), field + ".lifetime_us"));
+  return config;
+}
+
+absl::StatusOr<workload::PageCacheConfig> PageCacheFrom(const v1::PageCacheUser& user, const std::string& field) {
+  workload::PageCacheConfig config;
+  ASSIGN_OR_RETURN(config.interval_us, DistributionFrom(user.interval_us(), field + ".interval_us"));
+  ASSIGN_OR_RETURN(config.size_pages, DistributionFrom(user.size_pages(), field + ".size_pages"));
+  config.read_again_percent = user.read_again_percent();
+  return config;
+}
+
+absl::Status SetKind(const v1::User& user, const std::string& field, workload::UserConfig& config) {
+  switch (user.kind_case()) {
+    case v1::User::kSecretmem: {
+      ASSIGN_OR_RETURN(config.kind, SecretmemFrom(user.secretmem(), field + ".secretmem"));
+      return absl::OkStatus();
+    }
+    case v1::User::kOrdinary: {
+      ASSIGN_OR_RETURN(config.kind, OrdinaryFrom(user.ordinary(), field + ".ordinary"));
+      return absl::OkStatus();
+    }
+    case v1::User::kBpf: {
+      ASSIGN_OR_RETURN(config.kind, BpfFrom(user.bpf(), field + ".bpf"));
+      return absl::OkStatus();
+    }
+    case v1::User::kPageCache: {
+      ASSIGN_OR_RETURN(config.kind, PageCacheFrom(user.page_cache(), field + ".page_cache"));
+      return absl::OkStatus();
+    }
+    case v1::User::KIND_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError(absl::StrCat(field, ": needs a kind: secretmem, ordinary, bpf or page_cache"));
+}
+
 absl::StatusOr<workload::MixConfig> MixFrom(const v1::Mix& mix) {
   workload::MixConfig config;
   for (int i = 0; i < mix.users_size(); ++i) {
     const v1::User& user = mix.users(i);
-    const std::string field = absl::StrCat("workload.mix.users[", i, "]");
-    if (user.has_secretmem()) {
-      ASSIGN_OR_RETURN(auto secretmem, SecretmemFrom(user.secretmem(), field + ".secretmem"));
-      config.users.push_back({user.name(), std::move(secretmem)});
-    } else if (user.has_ordinary()) {
-      ASSIGN_OR_RETURN(auto ordinary, OrdinaryFrom(user.ordinary(), field + ".ordinary"));
-      config.users.push_back({user.name(), std::move(ordinary)});
-    } else {
-      return absl::InvalidArgumentError(absl::StrCat(field, ": needs a kind: secretmem or ordinary"));
-    }
+    workload::UserConfig& one = config.users.emplace_back();
+    one.name = user.name();
+    one.start_us = user.start_us();
+    one.stop_us = user.stop_us();
+    RETURN_IF_ERROR(SetKind(user, absl::StrCat("workload.mix.users[", i, "]"), one));
   }
   return config;
 }

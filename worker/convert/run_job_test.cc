@@ -144,7 +144,12 @@ TEST(RunJobTest, BadSpecsAreRefusedByField) {
       {"cache { none {} } workload { preset: \"x\" }", "workload.preset"},
       {"cache { none {} } workload { noop {} } machine { memory_bytes: 5 }", "machine.memory_bytes"},
       {"cache { none {} } workload { noop {} } machine { numa_nodes: 2 }", "numa_nodes"},
-      {"cache { none {} } workload { noop {} } kernel { cpa_release: KERNEL_RELEASE_5_17 }", "cpa_release"},
+      {"cache { none {} } workload { mix { users { name: \"a\" bpf {} start_us: 5 stop_us: 5 } } }", "stop_us"},
+      {"cache { none {} } workload { mix { users { name: \"a\" bpf { image_bytes { constant { value: 0 } } } } } }",
+       "image_bytes"},
+      {"cache { none {} } workload { mix { users { name: \"a\" page_cache { read_again_percent: 101 } } } }",
+       "read_again_percent"},
+      {"cache { none {} } workload { mix { users { name: \"a\" } } }", "needs a kind"},
       {"cache { none {} } workload { mix { users { name: \"a\" ordinary {} } } }", "migratetype"},
       {"cache { none {} } workload { replay { capture_sha256: \"12\" } }", "capture_sha256"},
   };

@@ -7,7 +7,9 @@
 
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/experiment/object_table.h"
+#include "worker/experiment/page_supply.h"
 #include "worker/experiment/page_user.h"
+#include "worker/experiment/restorable_blocks.h"
 #include "worker/experiment/sampler.h"
 #include "worker/workload/random.h"
 #include "worker/workload/sim_time.h"
@@ -15,13 +17,9 @@
 namespace dmfrag::experiment {
 namespace {
 
-using model::FrameCount;
 using model::FrameNumber;
 using workload::Operation;
 using workload::SimTime;
-
-// Pages the cache gives up at a time under pressure (SHRINK_BATCH).
-constexpr FrameCount kShrinkBatch(128);
 
 // One run at work.
 class Runner {
@@ -30,16 +28,19 @@ class Runner {
       : length_(config.length),
         machine_(std::move(machine)),
         cache_(std::move(cache)),
+        supply_(machine_.get(), cache_.get()),
         objects_(config.mix.users.size()),
         warmup_end_(config.length.warmup_us),
         end_(warmup_end_.AfterUs(config.length.duration_us)),
         operations_left_(config.length.max_operations),
         sampler_(config.length.sample_interval_us, config.length.duration_us) {
     for (const workload::UserConfig& user : config.mix.users) {
+      const workload::ObjectTraffic traffic = workload::TrafficOf(user);
       UserResult result;
       result.name = user.name;
-      result.uses_cache = workload::TrafficOf(user).protection != workload::Protection::kNone;
+      result.uses_cache = traffic.permission != nullptr;
       result_.users.push_back(result);
+      users_.push_back(MakePageUser(traffic, &supply_));
     }
     const model::BootMappingRules& mapping = config.machine.mapping;
     result_.has_1g_pages = mapping.gbpages && mapping.pse && !mapping.debug_pagealloc;
@@ -113,57 +114,69 @@ class Runner {
   }
 
   bool Create(const Operation& operation) {
-    UserResult& user = result_.users[operation.user];
+    UserResult& result = result_.users[operation.user];
+    PageUser& user = *users_[operation.user];
     std::vector<FrameNumber>& blocks = objects_.Add(operation.user, operation.object);
-    for (uint64_t i = 0; i < operation.allocations; ++i) {
-      if (!CountOperation(user)) return false;
-      const std::optional<FrameNumber> block = Allocate(operation);
+    for (uint64_t left = user.AllocationsOf(operation); left > 0; --left) {
+      if (!CountOperation(result)) return false;
+      const std::optional<FrameNumber> block = user.Allocate(operation);
       if (!block.has_value()) {
-        ++user.events.allocations_failed;
+        ++result.events.allocations_failed;
+        if (!user.keeps_parts()) GiveUp(operation, blocks);
         return true;
       }
       blocks.push_back(*block);
-      CountLive(user, operation, 1);
+      CountLive(operation, 1);
       result_.held_pages_max = std::max(result_.held_pages_max, HeldPages());
     }
+    if (!user.Protect(operation, &blocks)) {
+      ++result.events.allocations_failed;
+      GiveUp(operation, blocks);
+    }
+    result_.held_pages_max = std::max(result_.held_pages_max, HeldPages());
     return true;
   }
 
-  bool Destroy(const Operation& operation) {
-    UserResult& user = result_.users[operation.user];
-    std::vector<FrameNumber>& blocks = objects_.Get(operation.user, operation.object);
+  // Frees what an object got before it met the end of memory; it lives on without pages. No operation is counted: the
+  // kernel does it within the one that failed.
+  void GiveUp(const Operation& operation, std::vector<FrameNumber>& blocks) {
     for (FrameNumber block : blocks) {
-      if (!CountOperation(user)) return false;
-      FreeFor(operation, block, *machine_, *cache_);
-      CountLive(user, operation, -1);
+      users_[operation.user]->Free(operation, block);
+      CountLive(operation, -1);
+    }
+    blocks.clear();
+  }
+
+  bool Destroy(const Operation& operation) {
+    PageUser& user = *users_[operation.user];
+    std::vector<FrameNumber>& blocks = objects_.Get(operation.user, operation.object);
+    user.Unprotect(operation, blocks);
+    for (FrameNumber block : blocks) {
+      if (!CountOperation(result_.users[operation.user])) return false;
+      user.Free(operation, block);
+      CountLive(operation, -1);
     }
     result_.held_pages_max = std::max(result_.held_pages_max, HeldPages());
     objects_.Remove(operation.user, operation.object);
     return true;
   }
 
-  static void CountLive(UserResult& user, const Operation& operation, int64_t sign) {
-    const int64_t pages = sign * static_cast<int64_t>(operation.order.frames().raw());
-    user.live_pages += pages;
-    if (operation.protection != workload::Protection::kNone) user.protected_pages += pages;
+  void CountLive(const Operation& operation, int64_t sign) {
+    CountPages(operation.user, sign * static_cast<int64_t>(operation.order.frames().raw()));
   }
-
-  std::optional<FrameNumber> Allocate(const Operation& operation) {
-    if (cache_->idle_pages().raw() > 0 && machine_->allocator().free_frames() < cache_->shrink_below()) {
-      cache_->Shrink(kShrinkBatch);
-    }
-    for (;;) {
-      const std::optional<FrameNumber> block = AllocateFor(operation, *machine_, *cache_);
-      // Reclaim, in so far as the model has one: caches give up what is idle.
-      if (block.has_value() || cache_->Shrink(kShrinkBatch).raw() == 0) return block;
-    }
+  void CountPages(uint32_t user, int64_t pages) {
+    result_.users[user].live_pages += pages;
+    if (users_[user]->protects_blocks()) result_.users[user].protected_pages += pages;
   }
 
   RunResult Finish(RunOutcome outcome) {
     result_.outcome = outcome;
+    for (uint32_t user = 0; user < users_.size(); ++user) CountPages(user, users_[user]->other_pages());
     result_.direct_map = machine_->direct_map_counters();
     result_.held_pages = HeldPages();
     result_.free_pages = static_cast<int64_t>(machine_->allocator().free_frames().raw());
+    result_.restorable_blocks =
+        static_cast<int64_t>(CountRestorableBlocks(machine_->direct_map(), machine_->allocator()));
     result_.series = sampler_.series();
     return std::move(result_);
   }
@@ -171,6 +184,8 @@ class Runner {
   const RunLength length_;
   const std::unique_ptr<model::Machine> machine_;
   const std::unique_ptr<policy::CacheType> cache_;
+  PageSupply supply_;
+  std::vector<std::unique_ptr<PageUser>> users_;  // in the order of the mix
   ObjectTable objects_;
   const SimTime warmup_end_;
   const SimTime end_;

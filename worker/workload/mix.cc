@@ -8,11 +8,18 @@ namespace {
 struct TrafficMaker {
   ObjectTraffic operator()(const SecretmemConfig& config) const { return SecretmemTraffic(config); }
   ObjectTraffic operator()(const OrdinaryConfig& config) const { return OrdinaryTraffic(config); }
+  ObjectTraffic operator()(const BpfConfig& config) const { return BpfTraffic(config); }
+  ObjectTraffic operator()(const PageCacheConfig& config) const { return PageCacheTraffic(config); }
 };
 
 }  // namespace
 
-ObjectTraffic TrafficOf(const UserConfig& user) { return std::visit(TrafficMaker{}, user.kind); }
+ObjectTraffic TrafficOf(const UserConfig& user) {
+  ObjectTraffic traffic = std::visit(TrafficMaker{}, user.kind);
+  traffic.start = SimTime(user.start_us);
+  if (user.stop_us != 0) traffic.stop = SimTime(user.stop_us);
+  return traffic;
+}
 
 MixStream::MixStream(const MixConfig& mix, const Random& random, SimTime horizon) {
   const Random users = random.Derive("users");

@@ -7,9 +7,11 @@
 #include <variant>
 #include <vector>
 
+#include "worker/workload/bpf.h"
 #include "worker/workload/object_traffic.h"
 #include "worker/workload/operation.h"
 #include "worker/workload/ordinary.h"
+#include "worker/workload/page_cache.h"
 #include "worker/workload/random.h"
 #include "worker/workload/secretmem.h"
 #include "worker/workload/sim_time.h"
@@ -19,7 +21,9 @@ namespace dmfrag::workload {
 // One user of a mix: a name, which also names its random streams, and what it does.
 struct UserConfig {
   std::string name;
-  std::variant<SecretmemConfig, OrdinaryConfig> kind;
+  std::variant<SecretmemConfig, OrdinaryConfig, BpfConfig, PageCacheConfig> kind;
+  uint64_t start_us = 0;  // simulated time before it begins
+  uint64_t stop_us = 0;   // it makes no objects from then on; those it made live on. 0: it never stops
 };
 
 // Users at work at the same time.

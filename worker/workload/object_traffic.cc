@@ -1,5 +1,7 @@
 #include "worker/workload/object_traffic.h"
 
+#include <algorithm>
+
 namespace dmfrag::workload {
 
 ObjectStream::ObjectStream(const ObjectTraffic& traffic, uint32_t user, const Random& random, SimTime horizon)
@@ -8,15 +10,21 @@ ObjectStream::ObjectStream(const ObjectTraffic& traffic, uint32_t user, const Ra
       intervals_(random.Derive("interval")),
       sizes_(random.Derive("size")),
       lifetimes_(random.Derive("lifetime")),
-      horizon_(horizon),
-      next_creation_(Draw(traffic_.interval_us, intervals_)) {}
+      details_(random.Derive("detail")),
+      horizon_(horizon) {
+  ScheduleAfter(traffic_.start);
+}
+
+void ObjectStream::ScheduleAfter(SimTime time) {
+  next_creation_ = time.AfterUs(Draw(traffic_.interval_us, intervals_));
+  if (next_creation_ >= std::min(horizon_, traffic_.stop)) next_creation_ = kNever;
+}
 
 std::optional<Operation> ObjectStream::Next() {
   Operation operation;
   operation.user = user_;
   operation.order = traffic_.order;
   operation.type = traffic_.type;
-  operation.protection = traffic_.protection;
   if (!ends_.empty() && ends_.top().time <= next_creation_) {
     operation.kind = Operation::Kind::kDestroy;
     operation.time = ends_.top().time;
@@ -24,14 +32,15 @@ std::optional<Operation> ObjectStream::Next() {
     ends_.pop();
     return operation;
   }
-  if (next_creation_ >= horizon_) return std::nullopt;
+  if (next_creation_ == kNever) return std::nullopt;
   operation.kind = Operation::Kind::kCreate;
   operation.time = next_creation_;
   operation.object = next_object_++;
   operation.allocations = Draw(traffic_.size_allocations, sizes_);
+  if (traffic_.detail.has_value()) operation.detail = Draw(*traffic_.detail, details_);
   const SimTime end = next_creation_.AfterUs(Draw(traffic_.lifetime_us, lifetimes_));
   if (end < horizon_) ends_.push({end, operation.object});
-  next_creation_ = next_creation_.AfterUs(Draw(traffic_.interval_us, intervals_));
+  ScheduleAfter(next_creation_);
   return operation;
 }
 
