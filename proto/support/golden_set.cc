@@ -12,7 +12,7 @@ const std::vector<GoldenJob>& GoldenSet() {
          length { duration_us: 2000000 sample_interval_us: 500000 }
        )pb",
        "2a50ae8a5203a6383e0747e893eed25013cf1c5a312729d1ecbad0f32c5f5ead",
-       "435dce818a07da3b46f5c6d46f4ffde9b6d8ee70442ff42ebcc72a93117f0cd4"},
+       "941540357e8b72cffae3718f0f1c98d06dbbad676f73a498d4ad5c6b8bfa84d5"},
       {"global on 16 GiB with 1G pages",
        R"pb(
          machine { memory_bytes: 17179869184 cpus: 96 }
@@ -22,7 +22,7 @@ const std::vector<GoldenJob>& GoldenSet() {
          seed: 18446744073709551615
        )pb",
        "52f81a5fe705e90a1bb0f0b64d00820523eabb57245632e03347856e8a63355e",
-       "2ecaec2d2facd7d815ce6ba863b57a85216217973832889621fe28127c390f8a"},
+       "1bc49ff3469b06d1964179c79fae61be00dbdff781a4ecb12234e797d8993873"},
       {"global with small refills on an odd e820 map without 1G pages, under memory pressure",
        R"pb(
          kernel { cpa_release: KERNEL_RELEASE_6_1 }
@@ -38,7 +38,7 @@ const std::vector<GoldenJob>& GoldenSet() {
          seed: 7
        )pb",
        "fc5924cf83cf286c6d06409d048319086108c89b9c564af11cf3a1ec179f2338",
-       "608320a90a82ff39164861110b1d59f9dbd4820a846d2b6a74d6dbfe2eae8302"},
+       "ef66934971bc2d29ce254daaf2bd5f7bd0e0fd0b0adb12404c4b1c1e86af598d"},
   };
   return set;
 }

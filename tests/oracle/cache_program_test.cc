@@ -37,8 +37,9 @@ class Program {
     config.global.refill_order = Order(static_cast<unsigned>(random_.Below(10)));
     cache_ = *policy::MakeCache(config, machine_.get());
     supply_ = std::make_unique<experiment::PageSupply>(machine_.get(), cache_.get());
-    secretmem_ = experiment::MakePageUser(workload::SecretmemTraffic({}), supply_.get());
-    ordinary_ = experiment::MakePageUser(workload::OrdinaryTraffic({}), supply_.get());
+    packs_ = std::make_unique<experiment::PackPools>(supply_.get());
+    secretmem_ = experiment::MakePageUser(workload::SecretmemTraffic({}), supply_.get(), packs_.get());
+    ordinary_ = experiment::MakePageUser(workload::OrdinaryTraffic({}), supply_.get(), packs_.get());
   }
 
   void Step() {
@@ -100,6 +101,7 @@ class Program {
   std::unique_ptr<model::Machine> machine_;
   std::unique_ptr<policy::CacheType> cache_;
   std::unique_ptr<experiment::PageSupply> supply_;
+  std::unique_ptr<experiment::PackPools> packs_;
   std::unique_ptr<experiment::PageUser> secretmem_;
   std::unique_ptr<experiment::PageUser> ordinary_;
   std::vector<Live> live_;

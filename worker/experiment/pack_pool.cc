@@ -11,17 +11,16 @@ using model::CpaOutcome;
 using model::FrameCount;
 using model::FrameNumber;
 
-bool PackPool::Take(uint64_t object, uint64_t bytes) {
+std::optional<PackPool::ChunkId> PackPool::Take(Owner owner, uint64_t bytes) {
   const uint64_t chunks = (bytes + rules_->chunk_bytes - 1) / rules_->chunk_bytes;
   std::optional<Chunk> chunk = Find(chunks);
   if (!chunk.has_value()) {
-    if (!AddPack()) return false;
+    if (!AddPack(owner)) return std::nullopt;
     chunk = Find(chunks);
   }
   CHECK(chunk.has_value());
-  const bool is_new = chunks_.emplace(object, *chunk).second;
-  CHECK(is_new);
-  return true;
+  chunks_.emplace(next_id_, *chunk);
+  return next_id_++;
 }
 
 std::optional<PackPool::Chunk> PackPool::Find(uint64_t chunks) {
@@ -37,8 +36,9 @@ std::optional<PackPool::Chunk> PackPool::Find(uint64_t chunks) {
   return std::nullopt;
 }
 
-bool PackPool::AddPack() {
+bool PackPool::AddPack(Owner owner) {
   Pack pack;
+  pack.owner = owner;
   if (!AllocateFrames(pack)) {
     FreeFrames(pack);
     return false;
@@ -48,20 +48,21 @@ bool PackPool::AddPack() {
   pack.free.emplace(0, ChunksOfPack());
   packs_.push_back(std::move(pack));
   if (supply_->Try([&] {
-        return Perform(rules_->set(PagesOf(packs_.back()), machine.cpa_release()), machine) == CpaOutcome::kDone;
+        return Perform(rules_->set({packs_.back().frames, packs_.back().area}, machine.cpa_release()), machine) ==
+               CpaOutcome::kDone;
       })) {
     return true;
   }
-  PerformAll(rules_->reset(PagesOf(packs_.back()), machine.cpa_release()), machine);
+  PerformAll(rules_->reset({packs_.back().frames, packs_.back().area}, machine.cpa_release()), machine);
   machine.Vunmap(packs_.back().area);
   FreeFrames(packs_.back());
   packs_.pop_back();
   return false;
 }
 
-void PackPool::Return(uint64_t object) {
-  const auto found = chunks_.find(object);
-  if (found == chunks_.end()) return;
+void PackPool::Return(ChunkId id) {
+  const auto found = chunks_.find(id);
+  CHECK(found != chunks_.end());
   const Chunk chunk = found->second;
   chunks_.erase(found);
   auto run = chunk.pack->free.emplace(chunk.first, chunk.count).first;
@@ -79,13 +80,19 @@ void PackPool::Return(uint64_t object) {
   }
   if (run->second != ChunksOfPack()) return;
   model::Machine& machine = supply_->machine();
-  PerformAll(rules_->reset(PagesOf(*chunk.pack), machine.cpa_release()), machine);
+  PerformAll(rules_->reset({chunk.pack->frames, chunk.pack->area}, machine.cpa_release()), machine);
   machine.Vunmap(chunk.pack->area);
   FreeFrames(*chunk.pack);
   packs_.erase(chunk.pack);
 }
 
-FrameCount PackPool::pages() const { return FrameCount(packs_.size() * rules_->bytes / model::kFrameBytes); }
+FrameCount PackPool::PagesOf(Owner owner) const {
+  FrameCount pages;
+  for (const Pack& pack : packs_) {
+    if (pack.owner == owner) pages += FrameCount(pack.frames.size());
+  }
+  return pages;
+}
 
 bool PackPool::AllocateFrames(Pack& pack) {
   constexpr model::Migratetype kType = model::Migratetype::kUnmovable;

@@ -13,23 +13,29 @@
 
 namespace dmfrag::experiment {
 
-// Packs that objects share: chunks of them are given out first fit, from the oldest pack on; a pack is made, and its
-// permissions set, when there is no room; it is reset and freed when its last chunk is given back. Its single pages
-// come through the cache, a whole block from the page allocator. Source: kernel/bpf/core.c bpf_prog_pack_alloc,
-// bpf_prog_pack_free. Thread-compatible. Borrows both pointers.
+// Packs that the objects of all users share: chunks of them are given out first fit, from the oldest pack on; a pack is
+// made, and its permissions set, when there is no room; it is reset and freed when its last chunk is given back. Its
+// single pages come through the cache, a whole block from the page allocator. Source: kernel/bpf/core.c
+// bpf_prog_pack_alloc, bpf_prog_pack_free. Thread-compatible. Borrows both pointers.
 class PackPool {
  public:
   PackPool(const workload::Packs* rules, PageSupply* supply) : rules_(rules), supply_(supply) {}
 
-  // False: no memory. REQUIRES: `object` has no chunk; 0 < bytes <= a pack.
-  bool Take(uint64_t object, uint64_t bytes);
-  // Does nothing if the object has no chunk.
-  void Return(uint64_t object);
+  // Who takes chunks; compared and no more.
+  using Owner = const void*;
+  using ChunkId = uint64_t;
 
-  model::FrameCount pages() const;
+  // nullopt: no memory. A pack that has to be made is `owner`'s for as long as it lives. REQUIRES: 0 < bytes <= a pack.
+  std::optional<ChunkId> Take(Owner owner, uint64_t bytes);
+  // REQUIRES: Take gave it, and it was not returned since.
+  void Return(ChunkId id);
+
+  // Of the packs that `owner` made. Linear in packs.
+  model::FrameCount PagesOf(Owner owner) const;
 
  private:
   struct Pack {
+    Owner owner = nullptr;
     std::vector<model::FrameNumber> frames;  // by address
     bool one_block = false;
     model::VirtualRange area;
@@ -43,15 +49,26 @@ class PackPool {
 
   uint64_t ChunksOfPack() const { return rules_->bytes / rules_->chunk_bytes; }
   std::optional<Chunk> Find(uint64_t chunks);
-  bool AddPack();
+  bool AddPack(Owner owner);
   bool AllocateFrames(Pack& pack);
   void FreeFrames(Pack& pack);
-  workload::UserPages PagesOf(const Pack& pack) const { return {pack.frames, pack.area}; }
 
   const workload::Packs* rules_;
   PageSupply* supply_;
   std::list<Pack> packs_;
-  std::map<uint64_t, Chunk> chunks_;  // by object
+  ChunkId next_id_ = 0;
+  std::map<ChunkId, Chunk> chunks_;
+};
+
+// The pool for each kind of pack. Borrows `supply`.
+class PackPools {
+ public:
+  explicit PackPools(PageSupply* supply) : supply_(supply) {}
+  PackPool& Of(const workload::Packs* rules) { return pools_.try_emplace(rules, rules, supply_).first->second; }
+
+ private:
+  PageSupply* supply_;
+  std::map<const workload::Packs*, PackPool> pools_;  // looked up by key alone, never walked
 };
 
 }  // namespace dmfrag::experiment

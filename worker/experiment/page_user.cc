@@ -148,32 +148,39 @@ class MappedObjects : public PageUser {
 // Objects that have no pages of their own, but a part of a pack.
 class PackedObjects : public PageUser {
  public:
-  PackedObjects(const Permission* permission, PageSupply* supply) : pool_(permission->packs, supply) {}
+  explicit PackedObjects(PackPool* pool) : pool_(pool) {}
 
   uint64_t AllocationsOf(const Operation&) const override { return 0; }
   std::optional<FrameNumber> Allocate(const Operation&) override { return std::nullopt; }
   void Free(const Operation&, FrameNumber) override {}
   bool Protect(const Operation& operation, std::vector<FrameNumber>*) override {
-    return pool_.Take(operation.object, operation.detail);
+    const std::optional<PackPool::ChunkId> chunk = pool_->Take(this, operation.detail);
+    if (chunk.has_value()) chunks_.emplace(operation.object, *chunk);
+    return chunk.has_value();
   }
   void Unprotect(const Operation& operation, const std::vector<FrameNumber>&) override {
-    pool_.Return(operation.object);
+    const auto found = chunks_.find(operation.object);
+    if (found == chunks_.end()) return;
+    pool_->Return(found->second);
+    chunks_.erase(found);
   }
   bool protects_blocks() const override { return true; }
-  int64_t other_pages() const override { return static_cast<int64_t>(pool_.pages().raw()); }
+  int64_t other_pages() const override { return static_cast<int64_t>(pool_->PagesOf(this).raw()); }
 
  private:
-  PackPool pool_;
+  PackPool* pool_;
+  // Looked up by key alone, never walked.
+  std::unordered_map<uint64_t, PackPool::ChunkId> chunks_;
 };
 
 }  // namespace
 
-std::unique_ptr<PageUser> MakePageUser(const workload::ObjectTraffic& traffic, PageSupply* supply) {
+std::unique_ptr<PageUser> MakePageUser(const workload::ObjectTraffic& traffic, PageSupply* supply, PackPools* packs) {
   if (traffic.page_cache) return std::make_unique<PageCache>(supply, traffic.read_again_percent);
   const Permission* permission = traffic.permission;
   if (permission == nullptr) return std::make_unique<OrdinaryPages>(supply);
   if (permission->packs != nullptr && supply->machine().cpa_release() >= permission->packs->since) {
-    return std::make_unique<PackedObjects>(permission, supply);
+    return std::make_unique<PackedObjects>(&packs->Of(permission->packs));
   }
   if (permission->unit == Permission::Unit::kPage) return std::make_unique<SinglePages>(permission, supply);
   return std::make_unique<MappedObjects>(permission, supply);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "worker/experiment/pack_pool.h"
 #include "worker/experiment/page_supply.h"
 #include "worker/model/units.h"
 #include "worker/workload/object_traffic.h"
@@ -42,8 +43,8 @@ class PageUser {
   virtual int64_t other_pages() const { return 0; }
 };
 
-// The user that makes the objects of `traffic`. Borrows `supply`, which must outlive it.
-std::unique_ptr<PageUser> MakePageUser(const workload::ObjectTraffic& traffic, PageSupply* supply);
+// The user that makes the objects of `traffic`. Borrows both pointers; the users of a run share them.
+std::unique_ptr<PageUser> MakePageUser(const workload::ObjectTraffic& traffic, PageSupply* supply, PackPools* packs);
 
 }  // namespace dmfrag::experiment
 

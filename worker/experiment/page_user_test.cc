@@ -47,9 +47,13 @@ class PageUserTest : public ::testing::Test {
   }
   ~PageUserTest() override { EXPECT_OK(machine_->CheckInvariants()); }
 
-  std::unique_ptr<PageUser> Secret(PageSupply& supply) { return MakePageUser(workload::SecretmemTraffic({}), &supply); }
+  std::unique_ptr<PageUser> Secret(PageSupply& supply) {
+    packs_ = std::make_unique<PackPools>(&supply);
+    return MakePageUser(workload::SecretmemTraffic({}), &supply, packs_.get());
+  }
   std::unique_ptr<PageUser> Ordinary(PageSupply& supply) {
-    return MakePageUser(workload::OrdinaryTraffic({}), &supply);
+    packs_ = std::make_unique<PackPools>(&supply);
+    return MakePageUser(workload::OrdinaryTraffic({}), &supply, packs_.get());
   }
 
   bool IsPresent(FrameNumber frame) const {
@@ -59,6 +63,7 @@ class PageUserTest : public ::testing::Test {
   model::EventCounters events_;
   std::unique_ptr<model::Machine> machine_;
   policy::NoneCache none_;
+  std::unique_ptr<PackPools> packs_;
   Operation operation_;
 };
 
@@ -129,7 +134,8 @@ class BpfUserTest : public ::testing::TestWithParam<model::KernelRelease> {
             {.memory = *model::MemoryMap::Pc(kMemory), .mapping = {}, .cpus = 2, .cpa_release = GetParam()})),
         none_(machine_.get()),
         supply_(machine_.get(), &none_),
-        user_(MakePageUser(workload::BpfTraffic({}), &supply_)) {
+        packs_(&supply_),
+        user_(MakePageUser(workload::BpfTraffic({}), &supply_, &packs_)) {
     machine_->ChargeTo(&events_);
     free_at_first_ = FreePages();
   }
@@ -169,6 +175,7 @@ class BpfUserTest : public ::testing::TestWithParam<model::KernelRelease> {
   std::unique_ptr<model::Machine> machine_;
   policy::NoneCache none_;
   PageSupply supply_;
+  PackPools packs_;
   std::unique_ptr<PageUser> user_;
   std::map<uint64_t, std::vector<FrameNumber>> blocks_;
   uint64_t free_at_first_ = 0;
@@ -199,7 +206,7 @@ TEST_P(BpfWithoutPacksTest, ALoadThatFindsNoMemoryForASplitChangesNothing) {
   machine_->ChargeTo(&events_);
   policy::NoneCache none(machine_.get());
   PageSupply supply(machine_.get(), &none);
-  user_ = MakePageUser(workload::BpfTraffic({}), &supply);
+  user_ = MakePageUser(workload::BpfTraffic({}), &supply, &packs_);
   while (machine_->allocator().Allocate(Order(0), model::Migratetype::kUnmovable).has_value()) {
   }
   machine_->allocator().DrainPerCpu();
@@ -232,6 +239,22 @@ TEST_P(BpfPackTest, ProgramsShareAPackUntilTheLastIsUnloaded) {
   EXPECT_EQ(FreePages(), free_at_first_ - static_cast<uint64_t>(events_.table_pages));
 }
 
+TEST_P(BpfPackTest, UsersShareTheirPacks) {
+  const auto other = MakePageUser(workload::BpfTraffic({}), &supply_, &packs_);
+  std::vector<FrameNumber> none;
+  const Operation operation{.detail = 320};
+  ASSERT_TRUE(Load(0, 3, 320));
+  const model::EventCounters after_first = events_;
+  ASSERT_TRUE(other->Protect(operation, &none));
+  EXPECT_EQ(events_, after_first);
+  EXPECT_EQ(other->other_pages(), 0);
+  Unload(0);
+  EXPECT_EQ(user_->other_pages(), 512);  // it made the pack, which the other one still needs
+  other->Unprotect(operation, none);
+  EXPECT_EQ(user_->other_pages(), 0);
+  EXPECT_EQ(ReadOnlyPages(), 0U);
+}
+
 TEST_P(BpfPackTest, APackOfOneBlockSplitsNothing) {
   ASSERT_TRUE(Load(0, 3, 320));
   if (GetParam() >= model::KernelRelease::k7_3) {
@@ -258,7 +281,7 @@ TEST_P(BpfPackTest, RoomIsUsedAgainAndFullPacksGetCompany) {
 TEST_F(PageUserTest, TheKernelTakesBackTheOldestPagesOfThePageCache) {
   policy::NoneCache none(machine_.get());
   PageSupply supply(machine_.get(), &none);
-  const auto files = MakePageUser(workload::PageCacheTraffic({.read_again_percent = 50}), &supply);
+  const auto files = MakePageUser(workload::PageCacheTraffic({.read_again_percent = 50}), &supply, nullptr);
   const auto other = Ordinary(supply);
   const auto read_a_page = [&](uint64_t detail) {
     const Operation operation{.allocations = 1, .type = model::Migratetype::kMovable, .detail = detail};

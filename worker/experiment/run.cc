@@ -7,6 +7,7 @@
 
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/experiment/object_table.h"
+#include "worker/experiment/pack_pool.h"
 #include "worker/experiment/page_supply.h"
 #include "worker/experiment/page_user.h"
 #include "worker/experiment/restorable_blocks.h"
@@ -29,6 +30,7 @@ class Runner {
         machine_(std::move(machine)),
         cache_(std::move(cache)),
         supply_(machine_.get(), cache_.get()),
+        packs_(&supply_),
         objects_(config.mix.users.size()),
         warmup_end_(config.length.warmup_us),
         end_(warmup_end_.AfterUs(config.length.duration_us)),
@@ -40,7 +42,7 @@ class Runner {
       result.name = user.name;
       result.uses_cache = traffic.permission != nullptr;
       result_.users.push_back(result);
-      users_.push_back(MakePageUser(traffic, &supply_));
+      users_.push_back(MakePageUser(traffic, &supply_, &packs_));
     }
     const model::BootMappingRules& mapping = config.machine.mapping;
     result_.has_1g_pages = mapping.gbpages && mapping.pse && !mapping.debug_pagealloc;
@@ -185,6 +187,7 @@ class Runner {
   const std::unique_ptr<model::Machine> machine_;
   const std::unique_ptr<policy::CacheType> cache_;
   PageSupply supply_;
+  PackPools packs_;
   std::vector<std::unique_ptr<PageUser>> users_;  // in the order of the mix
   ObjectTable objects_;
   const SimTime warmup_end_;
