@@ -155,10 +155,14 @@ std::string Golden(int version) { return absl::StrCat("storage/schema/testdata/v
 // What the store that wrote it put in as result of job 1.
 v1::JobResult GoldenResult(int version) {
   v1::JobResult result = TestResult(1, 11).result;
+  v1::Metrics& metrics = *result.mutable_metrics();
+  constexpr int64_t kLast = std::numeric_limits<int64_t>::max();  // the value of the last metric there was
+  if (version <= 2) {
+    metrics.set_vmalloc_collapses_2m(kLast);
+    metrics.clear_restorable_blocks();
+  }
   if (version == 1) {
-    v1::Metrics& metrics = *result.mutable_metrics();
-    metrics.set_replay_max_abs_difference(
-        std::numeric_limits<int64_t>::max());  // the last metric has the largest value
+    metrics.set_replay_max_abs_difference(kLast);
     metrics.clear_cache_flush_pages();
     metrics.clear_cache_flushes_all();
     metrics.clear_vmalloc_splits_2m();

@@ -25,7 +25,7 @@ def means(cluster, example, metrics):
     cluster.wait(name)
     jobs = {}
     for row in cluster.raw_results(name):
-        jobs.setdefault(row["point"], []).append(row["result"]["metrics"])
+        jobs.setdefault(row["point"], []).append(row)
     return [[sum(int(job[metric]) for job in jobs[point]) / len(jobs[point]) for metric in metrics] for point in sorted(jobs)]
 
 
