@@ -37,6 +37,8 @@ struct Bounds {
 
 constexpr Bounds kIntervals = {.low = 1, .high = kYearUs, .is_time = true};
 constexpr Bounds kLifetimes = {.low = 0, .high = kYearUs, .is_time = true};
+constexpr Bounds kProgramPages = {.low = 1, .high = 512};
+constexpr Bounds kImageBytes = {.low = 1, .high = uint64_t{2} << 20};  // a pack
 constexpr Bounds kSizes = {.low = 1, .high = kMaxPagesOfObject};
 
 absl::Status CheckLognormal(const std::string& path, const v1::LognormalDistribution& d, const Bounds& bounds) {
@@ -120,13 +122,29 @@ absl::Status CheckOrdinary(const std::string& path, const v1::OrdinaryUser& user
     return WrongField(path + ".migratetype", "is required; unmovable, movable or reclaimable");
   }
   RETURN_IF_ERROR(CheckRange(path + ".order", user.order(), 0, 10));
-  if (user.page_cache() && (user.migratetype() != v1::MIGRATETYPE_MOVABLE || user.order() != 0)) {
-    return WrongField(path + ".page_cache",
-                      "is for movable pages of order 0 alone; set migratetype movable and order 0");
-  }
   RETURN_IF_ERROR(CheckDistribution(path + ".interval_us", user.interval_us(), kIntervals));
   RETURN_IF_ERROR(CheckDistribution(path + ".size_allocations", user.size_allocations(), kSizes));
   return CheckDistribution(path + ".lifetime_us", user.lifetime_us(), kLifetimes);
+}
+
+absl::Status CheckBpf(const std::string& path, const v1::BpfUser& user) {
+  if (user.has_interval_us()) RETURN_IF_ERROR(CheckDistribution(path + ".interval_us", user.interval_us(), kIntervals));
+  if (user.has_size_pages()) {
+    RETURN_IF_ERROR(CheckDistribution(path + ".size_pages", user.size_pages(), kProgramPages));
+  }
+  if (user.has_image_bytes()) {
+    RETURN_IF_ERROR(CheckDistribution(path + ".image_bytes", user.image_bytes(), kImageBytes));
+  }
+  if (!user.has_lifetime_us()) return absl::OkStatus();
+  return CheckDistribution(path + ".lifetime_us", user.lifetime_us(), kLifetimes);
+}
+
+absl::Status CheckPageCache(const std::string& path, const v1::PageCacheUser& user) {
+  if (user.has_interval_us()) RETURN_IF_ERROR(CheckDistribution(path + ".interval_us", user.interval_us(), kIntervals));
+  if (user.has_size_pages()) {
+    RETURN_IF_ERROR(CheckDistribution(path + ".size_pages", user.size_pages(), kSizes));
+  }
+  return CheckRange(path + ".read_again_percent", user.read_again_percent(), 0, 100);
 }
 
 bool IsUserName(const std::string& name) {
@@ -143,10 +161,14 @@ absl::Status CheckKind(const std::string& path, const v1::User& user) {
       return CheckSecretmem(path + ".secretmem", user.secretmem());
     case v1::User::kOrdinary:
       return CheckOrdinary(path + ".ordinary", user.ordinary());
+    case v1::User::kBpf:
+      return CheckBpf(path + ".bpf", user.bpf());
+    case v1::User::kPageCache:
+      return CheckPageCache(path + ".page_cache", user.page_cache());
     case v1::User::KIND_NOT_SET:
       break;
   }
-  return WrongField(path, "needs a kind: secretmem or ordinary");
+  return WrongField(path, "needs a kind: secretmem, ordinary, bpf or page_cache");
 }
 
 absl::Status CheckWindow(const std::string& path, const v1::Phase& phase) {

@@ -8,7 +8,9 @@
 #include "third_party/abseil_extras/status_matchers.h"
 #include "worker/experiment/page_user.h"
 #include "worker/policy/registry.h"
+#include "worker/workload/ordinary.h"
 #include "worker/workload/random.h"
+#include "worker/workload/secretmem.h"
 
 namespace dmfrag::tests {
 namespace {
@@ -17,11 +19,11 @@ using model::EntryFlags;
 using model::FrameNumber;
 using model::Order;
 using workload::Operation;
-using workload::Protection;
 
 struct Live {
   FrameNumber block;
   Operation operation;
+  bool secret = false;
 };
 
 class Program {
@@ -34,6 +36,10 @@ class Program {
     config.type = cache;
     config.global.refill_order = Order(static_cast<unsigned>(random_.Below(10)));
     cache_ = *policy::MakeCache(config, machine_.get());
+    supply_ = std::make_unique<experiment::PageSupply>(machine_.get(), cache_.get());
+    packs_ = std::make_unique<experiment::PackPools>(supply_.get());
+    secretmem_ = experiment::MakePageUser(workload::SecretmemTraffic({}), supply_.get(), packs_.get());
+    ordinary_ = experiment::MakePageUser(workload::OrdinaryTraffic({}), supply_.get(), packs_.get());
   }
 
   void Step() {
@@ -54,13 +60,12 @@ class Program {
     std::set<FrameNumber> taken;
     for (const Live& live : live_) {
       pages += live.operation.order.frames().raw();
-      const bool secret = live.operation.protection == Protection::kSecretmem;
       for (model::FrameCount i; i < live.operation.order.frames(); i += model::FrameCount(1)) {
         ASSERT_TRUE(taken.insert(live.block + i).second) << "a frame has two owners";
         // Ordinary users get present, writable pages; a secret page is neither.
         const EntryFlags flags = machine_->direct_map().Lookup(live.block + i)->flags;
-        ASSERT_EQ(flags.Has(EntryFlags::kPresent), !secret);
-        ASSERT_EQ(flags.Has(EntryFlags::kWritable), !secret);
+        ASSERT_EQ(flags.Has(EntryFlags::kPresent), !live.secret);
+        ASSERT_EQ(flags.Has(EntryFlags::kWritable), !live.secret);
       }
     }
     // Every page given out is a user's, idle in the cache, or a page table of a split.
@@ -71,23 +76,22 @@ class Program {
  private:
   void Allocate() {
     Operation operation;
-    if (random_.Below(2) == 0) {
-      operation.protection = Protection::kSecretmem;
-    } else {
+    const bool secret = random_.Below(2) == 0;
+    if (!secret) {
       operation.type = static_cast<model::Migratetype>(random_.Below(3));
       operation.order = Order(static_cast<unsigned>(random_.Below(8) == 0 ? random_.Below(6) : 0));
     }
     for (uint64_t left = 1 + random_.Below(200); left > 0; --left) {
-      const auto block = experiment::AllocateFor(operation, *machine_, *cache_);
+      const auto block = (secret ? secretmem_ : ordinary_)->Allocate(operation);
       if (!block.has_value()) return;
-      live_.push_back({*block, operation});
+      live_.push_back({*block, operation, secret});
     }
   }
 
   void Free() {
     for (uint64_t left = std::min<uint64_t>(live_.size(), 1 + random_.Below(200)); left > 0; --left) {
       std::swap(live_[random_.Below(live_.size())], live_.back());
-      experiment::FreeFor(live_.back().operation, live_.back().block, *machine_, *cache_);
+      (live_.back().secret ? secretmem_ : ordinary_)->Free(live_.back().operation, live_.back().block);
       live_.pop_back();
     }
   }
@@ -96,6 +100,10 @@ class Program {
   model::EventCounters events_;
   std::unique_ptr<model::Machine> machine_;
   std::unique_ptr<policy::CacheType> cache_;
+  std::unique_ptr<experiment::PageSupply> supply_;
+  std::unique_ptr<experiment::PackPools> packs_;
+  std::unique_ptr<experiment::PageUser> secretmem_;
+  std::unique_ptr<experiment::PageUser> ordinary_;
   std::vector<Live> live_;
 };
 

@@ -7,9 +7,11 @@
 #include "gtest/gtest.h"
 #include "third_party/abseil_extras/status_matchers.h"
 #include "worker/experiment/live_pages.h"
+#include "worker/experiment/page_supply.h"
 #include "worker/experiment/page_user.h"
 #include "worker/policy/registry.h"
 #include "worker/workload/random.h"
+#include "worker/workload/secretmem.h"
 
 namespace dmfrag::tests {
 namespace {
@@ -35,8 +37,12 @@ class Program {
     config.global.refill_order = Order(random_.Below(2) == 0 ? 9 : static_cast<unsigned>(random_.Below(9)));
     cache_ = *policy::MakeCache(config, machine_.get());
     machine_->ChargeTo(&events_);
-    pages_ = std::make_unique<experiment::LivePages>(machine_.get(), cache_.get(), &users_);
+    pages_ = std::make_unique<experiment::LivePages>(machine_.get(), cache_.get(), traffic_, &users_);
     pressure_ = std::make_unique<model::MemoryPressure>(machine_.get(), pages_.get());
+    supply_ = std::make_unique<experiment::PageSupply>(machine_.get(), cache_.get(), pressure_.get());
+    for (const workload::ObjectTraffic& traffic : traffic_) {
+      page_users_.push_back(experiment::MakePageUser(traffic, supply_.get(), nullptr));
+    }
   }
 
   void Step() {
@@ -57,10 +63,13 @@ class Program {
     ASSERT_OK(cache_->CheckInvariants());
     std::vector<int64_t> live_pages(kUsers);
     std::set<FrameNumber> taken;
+    std::erase_if(live_, [this](const Live& live) {
+      return !pages_->objects().Contains(live.operation.user, live.operation.object);
+    });
     for (const Live& live : live_) {
       const std::vector<FrameNumber>& blocks = pages_->objects().blocks(live.slot);
       ASSERT_EQ(blocks.size(), live.blocks);
-      if (!live.operation.is_page_cache) {
+      if (live.operation.user != kFiles) {
         ASSERT_EQ(pages_->objects().first_block(live.slot), 0);
       }
       for (size_t i = pages_->objects().first_block(live.slot); i < blocks.size(); ++i) {
@@ -78,20 +87,29 @@ class Program {
 
  private:
   static constexpr uint32_t kUsers = 5;
+  static constexpr uint32_t kFiles = 1;
 
-  // One object of each user has: movable pages, page cache, unmovable pages, movable blocks, secret pages.
+  // Movable pages, page cache, unmovable pages, movable blocks, secret pages.
+  static std::vector<workload::ObjectTraffic> Traffic() {
+    std::vector<workload::ObjectTraffic> traffic(kUsers);
+    traffic[0].type = traffic[3].type = Migratetype::kMovable;
+    traffic[kFiles] = workload::PageCacheTraffic({.read_again_percent = 30});
+    traffic[3].order = Order(1);
+    traffic[4] = workload::SecretmemTraffic({});
+    return traffic;
+  }
+
   Operation OperationOf(uint32_t user) {
     Operation operation;
     operation.user = user;
     operation.object = next_object_++;
     operation.allocations = 1 + random_.Below(user == 2 ? 2 : 60);
     operation.type = user == 2 || user == 4 ? Migratetype::kUnmovable : Migratetype::kMovable;
-    operation.is_page_cache = user == 1;
+    operation.detail = random_.Below(100);
     if (user == 3) {
       operation.order = Order(1 + static_cast<unsigned>(random_.Below(9)));
       operation.allocations = 1;
     }
-    if (user == 4) operation.protection = workload::Protection::kSecretmem;
     return operation;
   }
 
@@ -113,11 +131,12 @@ class Program {
     const Operation operation = OperationOf(static_cast<uint32_t>(random_.Below(kUsers)));
     Live live{operation, pages_->Create(operation)};
     for (uint64_t left = operation.allocations; left > 0; --left) {
-      const auto block = experiment::AllocateFor(operation, *machine_, *cache_);
+      const auto block = page_users_[operation.user]->Allocate(operation);
       if (!block.has_value()) break;
       pages_->Hold(live.slot, operation, *block);
       ++live.blocks;
     }
+    pages_->Complete(live.slot);
     live_.push_back(live);
   }
 
@@ -125,10 +144,11 @@ class Program {
     if (live_.empty()) return;
     std::swap(live_[random_.Below(live_.size())], live_.back());
     const Live& live = live_.back();
+    if (live.operation.user == kFiles) return;  // files end when their pages are reclaimed
     const std::vector<FrameNumber>& blocks = pages_->objects().blocks(live.slot);
-    for (size_t i = pages_->objects().first_block(live.slot); i < blocks.size(); ++i) {
-      pages_->Release(live.operation, blocks[i]);
-      experiment::FreeFor(live.operation, blocks[i], *machine_, *cache_);
+    for (FrameNumber block : blocks) {
+      pages_->Release(live.operation, block);
+      page_users_[live.operation.user]->Free(live.operation, block);
     }
     pages_->Remove(live.operation);
     live_.pop_back();
@@ -142,6 +162,9 @@ class Program {
   std::unique_ptr<policy::CacheType> cache_;
   std::unique_ptr<experiment::LivePages> pages_;
   std::unique_ptr<model::MemoryPressure> pressure_;
+  std::unique_ptr<experiment::PageSupply> supply_;
+  const std::vector<workload::ObjectTraffic> traffic_ = Traffic();
+  std::vector<std::unique_ptr<experiment::PageUser>> page_users_;
   std::vector<Live> live_;
   uint64_t next_object_ = 0;
 };

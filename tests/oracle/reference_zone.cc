@@ -92,7 +92,7 @@ std::optional<uint64_t> ReferenceZone::AllocateNext(unsigned order, Migratetype 
                                                     bool* stealing) {
   std::optional<uint64_t> frame;
   if (!*stealing) frame = TakeSmallest(order, type);
-  if (release_ == KernelRelease::k6_1) {
+  if (release_ <= KernelRelease::k6_1) {
     if (!frame) frame = Fallback61(order, type, may_fragment);
   } else if (release_ == KernelRelease::k6_12) {
     if (!frame) frame = Fallback612(order, type, may_fragment);
@@ -239,7 +239,7 @@ void ReferenceZone::Free(uint64_t frame, unsigned order, std::optional<Migratety
     if (buddy == free_.end() || buddy->second.order != order) break;
     const uint64_t buddy_frame = buddy->first;
     Take(buddy_frame);
-    if (order >= kPageblockOrder && release_ != KernelRelease::k6_1) block_types_[buddy_frame / 512] = type;
+    if (order >= kPageblockOrder && release_ > KernelRelease::k6_1) block_types_[buddy_frame / 512] = type;
     frame = std::min(frame, buddy_frame);
     ++order;
   }

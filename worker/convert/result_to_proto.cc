@@ -182,6 +182,7 @@ v1::JobResult ResultFromRun(const RunResult& run) {
   metrics.set_live_pages(run.TotalLivePages());
   metrics.set_protected_pages(run.TotalProtectedPages());
   metrics.set_free_pages(run.free_pages);
+  metrics.set_restorable_blocks(run.restorable_blocks);
   AddAttributions(run, result);
   if (!run.series.empty()) *result.mutable_time_series() = EncodeSmall(run.series);
   return result;

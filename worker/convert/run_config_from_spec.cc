@@ -1,6 +1,7 @@
 #include "worker/convert/run_config_from_spec.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <limits>
 #include <optional>
 #include <string>
@@ -19,6 +20,8 @@ namespace {
 
 absl::StatusOr<model::KernelRelease> ReleaseFrom(v1::KernelRelease release, const char* field) {
   switch (release) {
+    case v1::KERNEL_RELEASE_5_17:
+      return model::KernelRelease::k5_17;
     case v1::KERNEL_RELEASE_6_1:
       return model::KernelRelease::k6_1;
     case v1::KERNEL_RELEASE_6_12:
@@ -31,7 +34,7 @@ absl::StatusOr<model::KernelRelease> ReleaseFrom(v1::KernelRelease release, cons
       return model::KernelRelease::k7_3;
     default:
       return absl::InvalidArgumentError(absl::StrCat(field, ": release ", v1::KernelRelease_Name(release),
-                                                     " is not modelled; take KERNEL_RELEASE_6_1 to _7_3"));
+                                                     " is not modelled; take KERNEL_RELEASE_5_17 to _7_3"));
   }
 }
 
@@ -188,22 +191,35 @@ absl::StatusOr<model::Migratetype> MigratetypeFrom(v1::Migratetype type, const s
   }
 }
 
-absl::StatusOr<workload::SecretmemConfig> SecretmemFrom(const v1::SecretmemUser& user, const std::string& field) {
+// A distribution of a user's: where it is, what the spec calls it, and where it goes.
+struct DistributionField {
+  const v1::Distribution& from;
+  const char* name;
+  workload::Distribution* to;
+};
+
+absl::Status ReadDistributions(const std::string& user, std::initializer_list<DistributionField> fields) {
+  for (const DistributionField& field : fields) {
+    ASSIGN_OR_RETURN(*field.to, DistributionFrom(field.from, absl::StrCat(user, ".", field.name)));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<workload::SecretmemConfig> ConfigFrom(const v1::SecretmemUser& user, const std::string& field) {
   workload::SecretmemConfig config;
-  ASSIGN_OR_RETURN(config.interval_us, DistributionFrom(user.interval_us(), field + ".interval_us"));
-  ASSIGN_OR_RETURN(config.size_pages, DistributionFrom(user.size_pages(), field + ".size_pages"));
-  ASSIGN_OR_RETURN(config.lifetime_us, DistributionFrom(user.lifetime_us(), field + ".lifetime_us"));
+  RETURN_IF_ERROR(ReadDistributions(field, {{user.interval_us(), "interval_us", &config.interval_us},
+                                            {user.size_pages(), "size_pages", &config.size_pages},
+                                            {user.lifetime_us(), "lifetime_us", &config.lifetime_us}}));
   return config;
 }
 
-absl::StatusOr<workload::OrdinaryConfig> OrdinaryFrom(const v1::OrdinaryUser& user, const std::string& field) {
+absl::StatusOr<workload::OrdinaryConfig> ConfigFrom(const v1::OrdinaryUser& user, const std::string& field) {
   workload::OrdinaryConfig config;
   ASSIGN_OR_RETURN(config.type, MigratetypeFrom(user.migratetype(), field + ".migratetype"));
   config.order = model::Order(user.order());
-  ASSIGN_OR_RETURN(config.interval_us, DistributionFrom(user.interval_us(), field + ".interval_us"));
-  ASSIGN_OR_RETURN(config.size_allocations, DistributionFrom(user.size_allocations(), field + ".size_allocations"));
-  ASSIGN_OR_RETURN(config.lifetime_us, DistributionFrom(user.lifetime_us(), field + ".lifetime_us"));
-  config.page_cache = user.page_cache();
+  RETURN_IF_ERROR(ReadDistributions(field, {{user.interval_us(), "interval_us", &config.interval_us},
+                                            {user.size_allocations(), "size_allocations", &config.size_allocations},
+                                            {user.lifetime_us(), "lifetime_us", &config.lifetime_us}}));
   return config;
 }
 
@@ -217,19 +233,51 @@ workload::PhaseConfig PhaseFrom(const v1::Phase& phase) {
   return config;
 }
 
+absl::StatusOr<workload::BpfConfig> ConfigFrom(const v1::BpfUser& user, const std::string& field) {
+  workload::BpfConfig config;
+  RETURN_IF_ERROR(ReadDistributions(field, {{user.interval_us(), "interval_us", &config.interval_us},
+                                            {user.size_pages(), "size_pages", &config.size_pages},
+                                            {user.image_bytes(), "image_bytes", &config.image_bytes},
+                                            {user.lifetime_us(), "lifetime_us", &config.lifetime_us}}));
+  return config;
+}
+
+absl::StatusOr<workload::PageCacheConfig> ConfigFrom(const v1::PageCacheUser& user, const std::string& field) {
+  workload::PageCacheConfig config;
+  RETURN_IF_ERROR(ReadDistributions(field, {{user.interval_us(), "interval_us", &config.interval_us},
+                                            {user.size_pages(), "size_pages", &config.size_pages}}));
+  config.read_again_percent = user.read_again_percent();
+  return config;
+}
+
+// What the user is: one line a kind.
+absl::Status SetKind(const v1::User& user, const std::string& path, workload::UserConfig& config) {
+  const auto set = [&](const auto& kind, const char* name) -> absl::Status {
+    ASSIGN_OR_RETURN(config.kind, ConfigFrom(kind, absl::StrCat(path, ".", name)));
+    return absl::OkStatus();
+  };
+  switch (user.kind_case()) {
+    case v1::User::kSecretmem:
+      return set(user.secretmem(), "secretmem");
+    case v1::User::kOrdinary:
+      return set(user.ordinary(), "ordinary");
+    case v1::User::kBpf:
+      return set(user.bpf(), "bpf");
+    case v1::User::kPageCache:
+      return set(user.page_cache(), "page_cache");
+    case v1::User::KIND_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError(absl::StrCat(path, ": needs a kind: secretmem, ordinary, bpf or page_cache"));
+}
+
 absl::StatusOr<workload::MixConfig> MixFrom(const v1::Mix& mix) {
   workload::MixConfig config;
   for (const v1::User& user : mix.users()) {
-    const std::string field = absl::StrCat("workload.mix.users[", user.name(), "]");
-    if (user.has_secretmem()) {
-      ASSIGN_OR_RETURN(auto secretmem, SecretmemFrom(user.secretmem(), field + ".secretmem"));
-      config.users.push_back({user.name(), std::move(secretmem), user.rate_thousandths()});
-    } else if (user.has_ordinary()) {
-      ASSIGN_OR_RETURN(auto ordinary, OrdinaryFrom(user.ordinary(), field + ".ordinary"));
-      config.users.push_back({user.name(), std::move(ordinary), user.rate_thousandths()});
-    } else {
-      return absl::InvalidArgumentError(absl::StrCat(field, ": needs a kind: secretmem or ordinary"));
-    }
+    workload::UserConfig& one = config.users.emplace_back();
+    one.name = user.name();
+    one.rate_thousandths = user.rate_thousandths();
+    RETURN_IF_ERROR(SetKind(user, absl::StrCat("workload.mix.users[", user.name(), "]"), one));
   }
   for (const v1::Phase& phase : mix.phases()) config.phases.push_back(PhaseFrom(phase));
   return config;

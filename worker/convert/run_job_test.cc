@@ -144,12 +144,12 @@ TEST(RunJobTest, BadSpecsAreRefusedByField) {
       {"cache { none {} } workload { preset: \"x\" }", "workload.preset"},
       {"cache { none {} } workload { noop {} } machine { memory_bytes: 5 }", "machine.memory_bytes"},
       {"cache { none {} } workload { noop {} } machine { numa_nodes: 8 }", "numa_nodes"},
-      {"cache { none {} } workload { noop {} } kernel { cpa_release: KERNEL_RELEASE_5_17 }", "cpa_release"},
+      {"cache { none {} } workload { mix { users { name: \"a\" bpf { image_bytes { constant { value: 0 } } } } } }",
+       "image_bytes"},
+      {"cache { none {} } workload { mix { users { name: \"a\" page_cache { read_again_percent: 101 } } } }",
+       "read_again_percent"},
+      {"cache { none {} } workload { mix { users { name: \"a\" } } }", "needs a kind"},
       {"cache { none {} } workload { mix { users { name: \"a\" ordinary {} } } }", "migratetype"},
-      {"cache { none {} } workload { mix { users { name: \"a\" ordinary { migratetype: MIGRATETYPE_UNMOVABLE "
-       "page_cache: "
-       "true } } } }",
-       "page_cache"},
       {"cache { none {} } workload { replay { capture_sha256: \"12\" } }", "capture_sha256"},
   };
   for (const auto& [text, field] : wrong) {
@@ -157,34 +157,22 @@ TEST(RunJobTest, BadSpecsAreRefusedByField) {
   }
 }
 
-TEST(RunJobTest, PageCacheIsReclaimedOnlyFromUsersThatSaySo) {
-  constexpr char kFiles[] = R"pb(
-    cache { none {} }
-    workload {
-      mix {
-        users {
-          name: "file"
-          ordinary {
-            migratetype: MIGRATETYPE_MOVABLE
-            interval_us { constant { value: 10000 } }
-            size_allocations { constant { value: 400 } }
-            lifetime_us { constant { value: 600000000 } }
-            page_cache: true
-          }
-        }
-      }
-    }
+TEST(RunJobTest, PageCacheIsReclaimedOtherPagesAreNot) {
+  const auto files = [](const std::string& kind) {
+    return MustRun("cache { none {} } workload { mix { users { name: 'file' " + kind + R"pb(}
+                                                                                            } }
     machine { memory_bytes: 268435456 }
-    length { duration_us: 3000000 })pb";
-  const v1::JobResult dropped = MustRun(kFiles);
+    length { duration_us: 3000000 })pb");
+  };
+  const v1::JobResult dropped =
+      files("page_cache { interval_us { constant { value: 10000 } } size_pages { constant { value: 400 } } }");
   EXPECT_GT(dropped.metrics().pages_reclaimed(), 10000);
   EXPECT_EQ(dropped.metrics().allocations_failed(), 0);
-  v1::JobSpec kept = Spec(kFiles);
-  kept.mutable_workload()->mutable_mix()->mutable_users(0)->mutable_ordinary()->clear_page_cache();
-  const auto failed = RunJob(kept, Captures());
-  ASSERT_OK(failed);
-  EXPECT_EQ(failed->metrics().pages_reclaimed(), 0);
-  EXPECT_GT(failed->metrics().allocations_failed(), 0);
+  const v1::JobResult kept = files(
+      "ordinary { migratetype: MIGRATETYPE_MOVABLE interval_us { constant { value: 10000 } }"
+      " size_allocations { constant { value: 400 } } lifetime_us { constant { value: 600000000 } } }");
+  EXPECT_EQ(kept.metrics().pages_reclaimed(), 0);
+  EXPECT_GT(kept.metrics().allocations_failed(), 0);
 }
 
 constexpr char kCapture[] =

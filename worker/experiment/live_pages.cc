@@ -2,7 +2,8 @@
 
 #include <optional>
 
-#include "worker/experiment/page_user.h"
+#include "worker/experiment/page_supply.h"
+#include "worker/model/migratetype.h"
 
 namespace dmfrag::experiment {
 
@@ -11,31 +12,45 @@ using model::FrameNumber;
 using model::Order;
 using workload::Operation;
 
-namespace {
-
-bool CanMove(const Operation& operation) {
-  return operation.type == model::Migratetype::kMovable && operation.order == Order(0) &&
-         operation.protection == workload::Protection::kNone;
+LivePages::LivePages(model::Machine* machine, policy::CacheType* cache,
+                     const std::vector<workload::ObjectTraffic>& traffic, std::vector<UserResult>* users)
+    : machine_(machine), cache_(cache), users_(users), objects_(users->size()) {
+  for (const workload::ObjectTraffic& of : traffic) {
+    const bool is_ordinary = of.permission == nullptr;
+    kinds_.push_back({.can_move = is_ordinary && of.type == model::Migratetype::kMovable && of.order == Order(0),
+                      .protects_blocks = !is_ordinary,
+                      .is_page_cache = of.page_cache,
+                      .read_again_percent = of.read_again_percent});
+  }
 }
 
-}  // namespace
+ObjectTable::Slot LivePages::Create(const Operation& operation) {
+  const Kind& kind = kinds_[operation.user];
+  CacheList list = CacheList::kNone;
+  if (kind.is_page_cache) {
+    list = operation.detail < kind.read_again_percent ? CacheList::kActive : CacheList::kInactive;
+  }
+  return objects_.Add(operation.user, operation.object, list);
+}
 
 void LivePages::Hold(ObjectTable::Slot slot, const Operation& operation, FrameNumber block) {
   const uint32_t index = objects_.AddBlock(slot, block);
   CountLive(operation, 1);
-  if (CanMove(operation)) machine_->allocator().SetOwner(block, {slot, index});
+  if (kinds_[operation.user].can_move) machine_->allocator().SetOwner(block, {slot, index});
 }
 
 void LivePages::Release(const Operation& operation, FrameNumber block) {
   CountLive(operation, -1);
-  if (CanMove(operation)) Forget(block);
+  if (kinds_[operation.user].can_move) Forget(block);
 }
 
 void LivePages::CountLive(const Operation& operation, int64_t sign) {
-  UserResult& user = (*users_)[operation.user];
-  const int64_t pages = sign * static_cast<int64_t>(operation.order.frames().raw());
-  user.live_pages += pages;
-  if (operation.protection != workload::Protection::kNone) user.protected_pages += pages;
+  CountOther(operation.user, sign * static_cast<int64_t>(operation.order.frames().raw()));
+}
+
+void LivePages::CountOther(uint32_t user, int64_t pages) {
+  (*users_)[user].live_pages += pages;
+  if (kinds_[user].protects_blocks) (*users_)[user].protected_pages += pages;
 }
 
 bool LivePages::IsMovable(FrameNumber frame) const {
@@ -54,10 +69,10 @@ FrameCount LivePages::DropPageCache(FrameCount at_most) {
   while (dropped < at_most) {
     const std::optional<ObjectTable::Slot> oldest = objects_.OldestOfPageCache();
     if (!oldest.has_value()) break;
-    const FrameNumber page = objects_.DropFirstBlock(*oldest);
     --(*users_)[objects_.user(*oldest)].live_pages;
+    const FrameNumber page = objects_.DropFirstBlock(*oldest);
     Forget(page);
-    FreeFor(Operation(), page, *machine_, *cache_);
+    FreeOrdinary(page, Order(0), *machine_, *cache_);
     dropped += FrameCount(1);
   }
   return dropped;

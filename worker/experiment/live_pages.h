@@ -9,6 +9,7 @@
 #include "worker/model/memory_pressure.h"
 #include "worker/model/units.h"
 #include "worker/policy/interface.h"
+#include "worker/workload/object_traffic.h"
 #include "worker/workload/operation.h"
 
 namespace dmfrag::experiment {
@@ -19,18 +20,22 @@ namespace dmfrag::experiment {
 // Keeps count of live pages. Thread-compatible.
 class LivePages final : public model::PageHolders {
  public:
-  // Borrows all three; `users` are the mix's, in its order.
-  LivePages(model::Machine* machine, policy::CacheType* cache, std::vector<UserResult>* users)
-      : machine_(machine), cache_(cache), users_(users), objects_(users->size()) {}
+  // What the users of a mix do, in its order; borrows the rest.
+  LivePages(model::Machine* machine, policy::CacheType* cache, const std::vector<workload::ObjectTraffic>& traffic,
+            std::vector<UserResult>* users);
 
   // The object of a kCreate operation comes to life, without pages.
-  ObjectTable::Slot Create(const workload::Operation& operation) {
-    return objects_.Add(operation.user, operation.object, operation.is_page_cache);
-  }
+  ObjectTable::Slot Create(const workload::Operation& operation);
+  // It has got all it will get.
+  void Complete(ObjectTable::Slot slot) { objects_.Complete(slot); }
   // It got one of its allocations.
   void Hold(ObjectTable::Slot slot, const workload::Operation& operation, model::FrameNumber block);
-  // It is about to free one.
+  // It is about to free one, or to hand it to somebody else.
   void Release(const workload::Operation& operation, model::FrameNumber block);
+  // The object holds nothing any more, and lives on.
+  void Clear(ObjectTable::Slot slot) { objects_.Clear(slot); }
+  // The user has pages beside the blocks of its objects.
+  void CountOther(uint32_t user, int64_t pages);
   const ObjectTable& objects() const { return objects_; }
   // The object of a kDestroy operation has freed what it held.
   void Remove(const workload::Operation& operation) { objects_.Remove(operation.user, operation.object); }
@@ -47,10 +52,17 @@ class LivePages final : public model::PageHolders {
   void Forget(model::FrameNumber page) {
     if (cache_->diverts_frees()) machine_->allocator().ClearOwner(page);
   }
+  struct Kind {
+    bool can_move = false;
+    bool protects_blocks = false;
+    bool is_page_cache = false;
+    uint32_t read_again_percent = 0;
+  };
   void CountLive(const workload::Operation& operation, int64_t sign);
 
   model::Machine* machine_;
   policy::CacheType* cache_;
+  std::vector<Kind> kinds_;  // by user
   std::vector<UserResult>* users_;
   ObjectTable objects_;
 };

@@ -4,7 +4,7 @@
 
 namespace dmfrag::experiment {
 
-ObjectTable::Slot ObjectTable::Add(uint32_t user, uint64_t object, bool is_page_cache) {
+ObjectTable::Slot ObjectTable::Add(uint32_t user, uint64_t object, CacheList list) {
   if (free_slots_.empty()) {
     free_slots_.push_back(static_cast<Slot>(slots_.size()));
     slots_.emplace_back();
@@ -13,11 +13,25 @@ ObjectTable::Slot ObjectTable::Add(uint32_t user, uint64_t object, bool is_page_
   free_slots_.pop_back();
   const bool is_new = slot_of_[user].emplace(object, slot).second;
   CHECK(is_new);
-  slots_[slot].blocks.clear();
-  slots_[slot].dropped = 0;
-  slots_[slot].user = user;
-  slots_[slot].is_page_cache = is_page_cache;
+  Object& added = slots_[slot];
+  added.blocks.clear();
+  added.dropped = 0;
+  added.user = user;
+  added.number = object;
+  added.list = list;
+  added.complete = false;
   return slot;
+}
+
+void ObjectTable::Complete(Slot slot) {
+  Object& object = slots_[slot];
+  object.complete = true;
+  if (object.list != CacheList::kNone && !IsInPageCache(object)) Forget(slot);
+}
+
+void ObjectTable::Forget(Slot slot) {
+  slot_of_[slots_[slot].user].erase(slots_[slot].number);
+  free_slots_.push_back(slot);
 }
 
 ObjectTable::Slot ObjectTable::Find(uint32_t user, uint64_t object) const {
@@ -27,31 +41,37 @@ ObjectTable::Slot ObjectTable::Find(uint32_t user, uint64_t object) const {
 }
 
 void ObjectTable::Remove(uint32_t user, uint64_t object) {
-  const auto found = slot_of_[user].find(object);
-  CHECK(found != slot_of_[user].end());
-  const Object& removed = slots_[found->second];
-  if (IsInPageCache(removed)) page_cache_.erase(removed.place);
-  free_slots_.push_back(found->second);
-  slot_of_[user].erase(found);
+  const Slot slot = Find(user, object);
+  Object& removed = slots_[slot];
+  if (IsInPageCache(removed)) ListOf(removed).erase(removed.place);
+  Forget(slot);
 }
 
 uint32_t ObjectTable::AddBlock(Slot slot, model::FrameNumber block) {
   Object& object = slots_[slot];
-  if (object.is_page_cache && !IsInPageCache(object)) object.place = page_cache_.insert(page_cache_.end(), slot);
+  if (object.list != CacheList::kNone && !IsInPageCache(object)) {
+    std::list<Slot>& list = ListOf(object);
+    object.place = list.insert(list.end(), slot);
+  }
   object.blocks.push_back(block);
   return static_cast<uint32_t>(object.blocks.size() - 1);
 }
 
 std::optional<ObjectTable::Slot> ObjectTable::OldestOfPageCache() const {
-  if (page_cache_.empty()) return std::nullopt;
-  return page_cache_.front();
+  for (const std::list<Slot>* list : {&inactive_, &active_}) {
+    if (!list->empty()) return list->front();
+  }
+  return std::nullopt;
 }
 
 model::FrameNumber ObjectTable::DropFirstBlock(Slot oldest) {
   Object& object = slots_[oldest];
   CHECK(IsInPageCache(object));
   const model::FrameNumber block = object.blocks[object.dropped++];
-  if (!IsInPageCache(object)) page_cache_.erase(object.place);
+  if (!IsInPageCache(object)) {
+    ListOf(object).erase(object.place);
+    if (object.complete) Forget(oldest);
+  }
   return block;
 }
 

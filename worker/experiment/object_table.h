@@ -12,8 +12,16 @@
 
 namespace dmfrag::experiment {
 
-// The blocks of every live object, and the order in which those of the page cache came in. Lists are reused, so that a
-// run in steady state allocates no memory of the host for blocks. Thread-compatible; constant time.
+// Where the pages of an object stand for reclaim.
+enum class CacheList : uint8_t {
+  kNone,      // no page cache
+  kInactive,  // files that were read once
+  kActive,    // files that were read again, which go after all others
+};
+
+// The blocks of every live object, and the order in which those of the page cache came in. An object of the page cache
+// that has lost its last block is forgotten. Lists are reused, so that a run in steady state allocates no memory of the
+// host for blocks. Thread-compatible; constant time.
 class ObjectTable {
  public:
   // Names a live object.
@@ -22,9 +30,14 @@ class ObjectTable {
   explicit ObjectTable(size_t users) : slot_of_(users) {}
 
   // A new object without blocks. REQUIRES: the user has no object of this number.
-  Slot Add(uint32_t user, uint64_t object, bool is_page_cache);
-  // REQUIRES: the object was added and not removed.
+  Slot Add(uint32_t user, uint64_t object, CacheList list);
+  // It has all the blocks it will get.
+  void Complete(Slot slot);
+  bool Contains(uint32_t user, uint64_t object) const { return slot_of_[user].contains(object); }
+  // REQUIRES: the table contains the object.
   Slot Find(uint32_t user, uint64_t object) const;
+  // Its blocks are somebody else's now. REQUIRES: it is not of the page cache.
+  void Clear(Slot slot) { slots_[slot].blocks.clear(); }
   // REQUIRES: as Find.
   void Remove(uint32_t user, uint64_t object);
 
@@ -36,7 +49,8 @@ class ObjectTable {
   size_t first_block(Slot slot) const { return slots_[slot].dropped; }
   uint32_t user(Slot slot) const { return slots_[slot].user; }
 
-  // The object whose pages have been in the page cache for longest; nullopt: none has any.
+  // The object whose pages reclaim takes next: of the inactive list, if that has any, the one that came in first.
+  // nullopt: none has any.
   std::optional<Slot> OldestOfPageCache() const;
   // Takes that object's first block from it.
   model::FrameNumber DropFirstBlock(Slot oldest);
@@ -46,18 +60,23 @@ class ObjectTable {
     std::vector<model::FrameNumber> blocks;
     size_t dropped = 0;  // of the first blocks
     uint32_t user = 0;
-    bool is_page_cache = false;
-    std::list<Slot>::iterator place;  // in page_cache_, while it is of the page cache and holds blocks
+    uint64_t number = 0;
+    CacheList list = CacheList::kNone;
+    bool complete = false;
+    std::list<Slot>::iterator place;  // in its list, while it holds blocks
   };
   static bool IsInPageCache(const Object& object) {
-    return object.is_page_cache && object.dropped < object.blocks.size();
+    return object.list != CacheList::kNone && object.dropped < object.blocks.size();
   }
+  std::list<Slot>& ListOf(const Object& object) { return object.list == CacheList::kActive ? active_ : inactive_; }
+  void Forget(Slot slot);
 
   // Looked up by key alone, never walked: its order reaches no result.
   std::vector<std::unordered_map<uint64_t, Slot>> slot_of_;
   std::vector<Object> slots_;
   std::vector<Slot> free_slots_;
-  std::list<Slot> page_cache_;  // oldest first
+  std::list<Slot> inactive_;  // both oldest first
+  std::list<Slot> active_;
 };
 
 }  // namespace dmfrag::experiment

@@ -1,64 +1,145 @@
 #include "worker/experiment/page_user.h"
 
+#include <unordered_map>
+
 #include "third_party/abseil_extras/check.h"
+#include "worker/experiment/call_runner.h"
+#include "worker/experiment/pack_pool.h"
+#include "worker/workload/permission.h"
 
 namespace dmfrag::experiment {
 namespace {
 
+using model::CpaOutcome;
 using model::FrameCount;
 using model::FrameNumber;
-using model::Machine;
-using model::Order;
-using policy::CacheType;
 using workload::Operation;
-using workload::Protection;
+using workload::Permission;
 
-constexpr FrameCount kOnePage(1);
+// Traffic that changes no permission.
+class OrdinaryPages : public PageUser {
+ public:
+  explicit OrdinaryPages(PageSupply* supply) : supply_(supply) {}
 
-// mm/secretmem.c secretmem_fault: the page leaves the direct map, which may split, and is flushed by itself; without
-// memory for a split the page is given back and the fault fails.
-std::optional<FrameNumber> SecretmemFault(const Operation& operation, Machine& machine, CacheType& cache) {
-  const std::optional<FrameNumber> page = cache.Allocate({.type = operation.type});
-  if (!page.has_value()) return std::nullopt;
-  if (machine.SetDirectMapInvalidNoflush(*page, kOnePage) != model::CpaOutcome::kDone) {
-    cache.Free(*page);
-    return std::nullopt;
+  std::optional<FrameNumber> Allocate(const Operation& operation) override {
+    return supply_->Try([&] { return supply_->machine().allocator().Allocate(operation.order, operation.type); });
   }
-  machine.FlushTlbKernelRange(kOnePage);
-  return page;
-}
+  void Free(const Operation& operation, FrameNumber block) override {
+    FreeOrdinary(block, operation.order, supply_->machine(), supply_->cache());
+  }
 
-// secretmem_free_folio: back into the direct map without a flush, zeroed, freed.
-void SecretmemFree(FrameNumber page, Machine& machine, CacheType& cache) {
-  const model::CpaOutcome outcome = machine.SetDirectMapDefaultNoflush(page, kOnePage);
-  CHECK(outcome == model::CpaOutcome::kDone);  // its entry is 4K since the fault: nothing is left to split
-  cache.Free(page);
-}
+ private:
+  PageSupply* supply_;
+};
 
-void OrdinaryFree(FrameNumber block, Order order, Machine& machine, CacheType& cache) {
-  if (order == Order(0) && cache.diverts_frees() && cache.DivertFree(block)) return;
-  machine.allocator().Free(block, order);
-}
+// Each page changes alone when it is got, and again before it is freed. Without memory for the split it is given back.
+class SinglePages : public PageUser {
+ public:
+  SinglePages(const Permission* permission, PageSupply* supply) : permission_(permission), supply_(supply) {}
+
+  std::optional<FrameNumber> Allocate(const Operation& operation) override {
+    return supply_->Try([&]() -> std::optional<FrameNumber> {
+      const std::optional<FrameNumber> page = supply_->cache().Allocate({.type = operation.type});
+      if (!page.has_value()) return std::nullopt;
+      if (Call(permission_->set, *page) == CpaOutcome::kDone) return page;
+      supply_->cache().Free(*page);
+      return std::nullopt;
+    });
+  }
+  void Free(const Operation&, FrameNumber page) override {
+    const CpaOutcome outcome = Call(permission_->reset, page);
+    CHECK(outcome == CpaOutcome::kDone);  // its entry is 4K since it was set: nothing is left to split
+    supply_->cache().Free(page);
+  }
+
+ private:
+  CpaOutcome Call(workload::PermissionCalls calls, FrameNumber page) {
+    model::Machine& machine = supply_->machine();
+    return Perform(calls({.frames = {&page, 1}, .area = {}}, machine.cpa_release()), machine);
+  }
+
+  const Permission* permission_;
+  PageSupply* supply_;
+};
+
+// The pages of an object lie in a vmalloc area and change together.
+class MappedObjects : public PageUser {
+ public:
+  MappedObjects(const Permission* permission, PageSupply* supply) : permission_(permission), supply_(supply) {}
+
+  std::optional<FrameNumber> Allocate(const Operation& operation) override {
+    return supply_->Try([&] { return supply_->cache().Allocate({.type = operation.type}); });
+  }
+  void Free(const Operation&, FrameNumber page) override { supply_->cache().Free(page); }
+
+  bool keeps_parts() const override { return false; }
+  bool Protect(const Operation& operation, const std::vector<FrameNumber>& pages) override {
+    const model::VirtualRange area = supply_->machine().Vmap(pages);
+    areas_.emplace(operation.object, area);
+    if (supply_->Try(
+            [&] { return Perform(CallsOn(permission_->set, pages, area), supply_->machine()) == CpaOutcome::kDone; })) {
+      return true;
+    }
+    Unprotect(operation, pages);
+    return false;
+  }
+  void Unprotect(const Operation& operation, const std::vector<FrameNumber>& pages) override {
+    const auto found = areas_.find(operation.object);
+    if (found == areas_.end()) return;
+    PerformAll(CallsOn(permission_->reset, pages, found->second), supply_->machine());
+    supply_->machine().Vunmap(found->second);
+    areas_.erase(found);
+  }
+
+ private:
+  workload::UserCalls CallsOn(workload::PermissionCalls calls, const std::vector<FrameNumber>& pages,
+                              model::VirtualRange area) const {
+    return calls({.frames = pages, .area = area}, supply_->machine().cpa_release());
+  }
+
+  const Permission* permission_;
+  PageSupply* supply_;
+  // Looked up by key alone, never walked.
+  std::unordered_map<uint64_t, model::VirtualRange> areas_;
+};
+
+// Objects that have no pages of their own, but a part of a pack.
+class PackedObjects : public PageUser {
+ public:
+  explicit PackedObjects(PackPool* pool) : pool_(pool) {}
+
+  uint64_t AllocationsOf(const Operation&) const override { return 0; }
+  std::optional<FrameNumber> Allocate(const Operation&) override { return std::nullopt; }
+  void Free(const Operation&, FrameNumber) override {}
+  bool Protect(const Operation& operation, const std::vector<FrameNumber>&) override {
+    const std::optional<PackPool::ChunkId> chunk = pool_->Take(this, operation.detail);
+    if (chunk.has_value()) chunks_.emplace(operation.object, *chunk);
+    return chunk.has_value();
+  }
+  void Unprotect(const Operation& operation, const std::vector<FrameNumber>&) override {
+    const auto found = chunks_.find(operation.object);
+    if (found == chunks_.end()) return;
+    pool_->Return(found->second);
+    chunks_.erase(found);
+  }
+  int64_t other_pages() const override { return static_cast<int64_t>(pool_->PagesOf(this).raw()); }
+
+ private:
+  PackPool* pool_;
+  // Looked up by key alone, never walked.
+  std::unordered_map<uint64_t, PackPool::ChunkId> chunks_;
+};
 
 }  // namespace
 
-std::optional<FrameNumber> AllocateFor(const Operation& operation, Machine& machine, CacheType& cache) {
-  switch (operation.protection) {
-    case Protection::kNone:
-      return machine.allocator().Allocate(operation.order, operation.type);
-    case Protection::kSecretmem:
-      return SecretmemFault(operation, machine, cache);
+std::unique_ptr<PageUser> MakePageUser(const workload::ObjectTraffic& traffic, PageSupply* supply, PackPools* packs) {
+  const Permission* permission = traffic.permission;
+  if (permission == nullptr) return std::make_unique<OrdinaryPages>(supply);
+  if (permission->packs != nullptr && supply->machine().cpa_release() >= permission->packs->since) {
+    return std::make_unique<PackedObjects>(&packs->Of(permission->packs));
   }
-  return std::nullopt;
-}
-
-void FreeFor(const Operation& operation, FrameNumber block, Machine& machine, CacheType& cache) {
-  switch (operation.protection) {
-    case Protection::kNone:
-      return OrdinaryFree(block, operation.order, machine, cache);
-    case Protection::kSecretmem:
-      return SecretmemFree(block, machine, cache);
-  }
+  if (permission->unit == Permission::Unit::kPage) return std::make_unique<SinglePages>(permission, supply);
+  return std::make_unique<MappedObjects>(permission, supply);
 }
 
 }  // namespace dmfrag::experiment

@@ -1,24 +1,47 @@
 #ifndef DMFRAG_WORKER_EXPERIMENT_PAGE_USER_H_
 #define DMFRAG_WORKER_EXPERIMENT_PAGE_USER_H_
 
+#include <cstdint>
+#include <memory>
 #include <optional>
+#include <vector>
 
-#include "worker/model/machine.h"
+#include "worker/experiment/pack_pool.h"
+#include "worker/experiment/page_supply.h"
 #include "worker/model/units.h"
-#include "worker/policy/interface.h"
+#include "worker/workload/object_traffic.h"
 #include "worker/workload/operation.h"
 
-// The kernel calls a user makes around one allocation and one free, for each kind of protection. A user of permissions
-// gets its pages through the cache; ordinary traffic goes to the page allocator, and its frees past the cache.
 namespace dmfrag::experiment {
 
-// One allocation of `operation`, with its permission set; nullopt: no memory, nothing kept.
-std::optional<model::FrameNumber> AllocateFor(const workload::Operation& operation, model::Machine& machine,
-                                              policy::CacheType& cache);
+// One user of a mix in a run: the kernel calls around its allocations and frees. A user of permissions gets its pages
+// through the cache; ordinary traffic goes to the page allocator, and its frees past the cache.
+//
+// For each object the driver calls Allocate as often as AllocationsOf says, Protect once all were had, and at the
+// object's end Unprotect and then Free for every block. Calls come from one thread.
+class PageUser {
+ public:
+  virtual ~PageUser() = default;
 
-// Puts the permission back and frees what AllocateFor gave.
-void FreeFor(const workload::Operation& operation, model::FrameNumber block, model::Machine& machine,
-             policy::CacheType& cache);
+  virtual uint64_t AllocationsOf(const workload::Operation& operation) const { return operation.allocations; }
+
+  // One allocation of an object; nullopt: no memory, nothing kept of it.
+  virtual std::optional<model::FrameNumber> Allocate(const workload::Operation& operation) = 0;
+  // Takes back what Allocate gave.
+  virtual void Free(const workload::Operation& operation, model::FrameNumber block) = 0;
+
+  // An object that met the end of memory keeps what it got; otherwise it is given up as a whole.
+  virtual bool keeps_parts() const { return true; }
+  // The object's blocks change together. False: no memory, and nothing has changed.
+  virtual bool Protect(const workload::Operation&, const std::vector<model::FrameNumber>&) { return true; }
+  virtual void Unprotect(const workload::Operation&, const std::vector<model::FrameNumber>&) {}
+
+  // Pages it has beside the blocks of its objects.
+  virtual int64_t other_pages() const { return 0; }
+};
+
+// The user that makes the objects of `traffic`. Borrows both pointers; the users of a run share them.
+std::unique_ptr<PageUser> MakePageUser(const workload::ObjectTraffic& traffic, PageSupply* supply, PackPools* packs);
 
 }  // namespace dmfrag::experiment
 

@@ -7,7 +7,10 @@
 
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/experiment/live_pages.h"
+#include "worker/experiment/pack_pool.h"
+#include "worker/experiment/page_supply.h"
 #include "worker/experiment/page_user.h"
+#include "worker/experiment/restorable_blocks.h"
 #include "worker/experiment/sampler.h"
 #include "worker/workload/random.h"
 #include "worker/workload/sim_time.h"
@@ -15,13 +18,15 @@
 namespace dmfrag::experiment {
 namespace {
 
-using model::FrameCount;
 using model::FrameNumber;
 using workload::Operation;
 using workload::SimTime;
 
-// Pages the cache gives up at a time under pressure (SHRINK_BATCH).
-constexpr FrameCount kShrinkBatch(128);
+std::vector<workload::ObjectTraffic> TrafficOf(const workload::MixConfig& mix) {
+  std::vector<workload::ObjectTraffic> traffic;
+  for (const workload::UserConfig& user : mix.users) traffic.push_back(workload::TrafficOf(user));
+  return traffic;
+}
 
 // A result with the users of a mix, who have done nothing yet.
 RunResult ResultOf(const workload::MixConfig& mix) {
@@ -29,7 +34,7 @@ RunResult ResultOf(const workload::MixConfig& mix) {
   for (const workload::UserConfig& user : mix.users) {
     UserResult& of_user = result.users.emplace_back();
     of_user.name = user.name;
-    of_user.uses_cache = workload::TrafficOf(user).protection != workload::Protection::kNone;
+    of_user.uses_cache = workload::TrafficOf(user).permission != nullptr;
   }
   return result;
 }
@@ -47,8 +52,13 @@ class Runner {
         operations_left_(config.length.max_operations),
         sampler_(config.length.sample_interval_us, config.length.duration_us),
         result_(ResultOf(config.mix)),
-        pages_(machine_.get(), cache_.get(), &result_.users),
-        pressure_(machine_.get(), &pages_) {
+        pages_(machine_.get(), cache_.get(), TrafficOf(config.mix), &result_.users),
+        pressure_(machine_.get(), &pages_),
+        supply_(machine_.get(), cache_.get(), &pressure_),
+        packs_(&supply_) {
+    for (const workload::UserConfig& user : config.mix.users) {
+      users_.push_back(MakePageUser(workload::TrafficOf(user), &supply_, &packs_));
+    }
     const model::BootMappingRules& mapping = config.machine.mapping;
     result_.has_1g_pages = mapping.gbpages && mapping.pse && !mapping.debug_pagealloc;
     result_.cache_name = cache_->name();
@@ -122,49 +132,63 @@ class Runner {
   }
 
   bool Create(const Operation& operation) {
-    UserResult& user = result_.users[operation.user];
+    UserResult& result = result_.users[operation.user];
+    PageUser& user = *users_[operation.user];
     const ObjectTable::Slot object = pages_.Create(operation);
-    for (uint64_t i = 0; i < operation.allocations; ++i) {
-      if (!CountOperation(user)) return false;
-      const std::optional<FrameNumber> block = Allocate(operation);
+    for (uint64_t left = user.AllocationsOf(operation); left > 0; --left) {
+      if (!CountOperation(result)) return false;
+      const std::optional<FrameNumber> block = user.Allocate(operation);
       if (!block.has_value()) {
-        ++user.events.allocations_failed;
+        ++result.events.allocations_failed;
+        if (!user.keeps_parts()) GiveUp(operation, object);
+        pages_.Complete(object);
         return true;
       }
       pages_.Hold(object, operation, *block);
       result_.held_pages_max = std::max(result_.held_pages_max, HeldPages());
     }
+    if (!user.Protect(operation, pages_.objects().blocks(object))) {
+      ++result.events.allocations_failed;
+      GiveUp(operation, object);
+    }
+    pages_.Complete(object);
+    result_.held_pages_max = std::max(result_.held_pages_max, HeldPages());
     return true;
   }
 
+  // Frees what an object got before it met the end of memory; it lives on without pages. No operation is counted: the
+  // kernel does it within the one that failed.
+  void GiveUp(const Operation& operation, ObjectTable::Slot object) {
+    for (FrameNumber block : pages_.objects().blocks(object)) {
+      pages_.Release(operation, block);
+      users_[operation.user]->Free(operation, block);
+    }
+    pages_.Clear(object);
+  }
+
   bool Destroy(const Operation& operation) {
-    UserResult& user = result_.users[operation.user];
-    const ObjectTable::Slot object = pages_.objects().Find(operation.user, operation.object);
-    const std::vector<FrameNumber>& blocks = pages_.objects().blocks(object);
-    for (size_t i = pages_.objects().first_block(object); i < blocks.size(); ++i) {
-      if (!CountOperation(user)) return false;
-      pages_.Release(operation, blocks[i]);
-      FreeFor(operation, blocks[i], *machine_, *cache_);
+    PageUser& user = *users_[operation.user];
+    const std::vector<FrameNumber>& blocks =
+        pages_.objects().blocks(pages_.objects().Find(operation.user, operation.object));
+    user.Unprotect(operation, blocks);
+    for (FrameNumber block : blocks) {
+      if (!CountOperation(result_.users[operation.user])) return false;
+      pages_.Release(operation, block);
+      user.Free(operation, block);
     }
     result_.held_pages_max = std::max(result_.held_pages_max, HeldPages());
     pages_.Remove(operation);
     return true;
   }
 
-  std::optional<FrameNumber> Allocate(const Operation& operation) {
-    if (cache_->idle_pages().raw() > 0 && machine_->allocator().free_frames() < cache_->shrink_below()) {
-      cache_->Shrink(kShrinkBatch);
-    }
-    const std::optional<FrameNumber> block = AllocateFor(operation, *machine_, *cache_);
-    if (pressure_.IsKswapdWoken()) pressure_.RunKswapd(/*cpu=*/0);
-    return block;
-  }
-
   RunResult Finish(RunOutcome outcome) {
     result_.outcome = outcome;
+    for (uint32_t user = 0; user < users_.size(); ++user) pages_.CountOther(user, users_[user]->other_pages());
     result_.direct_map = machine_->direct_map_counters();
     result_.held_pages = HeldPages();
     result_.free_pages = static_cast<int64_t>(machine_->allocator().free_frames().raw());
+    result_.restorable_blocks =
+        static_cast<int64_t>(CountRestorableBlocks(machine_->direct_map(), machine_->allocator()));
     result_.series = sampler_.series();
     return std::move(result_);
   }
@@ -185,6 +209,9 @@ class Runner {
   RunResult result_;
   LivePages pages_;
   model::MemoryPressure pressure_;
+  PageSupply supply_;
+  PackPools packs_;
+  std::vector<std::unique_ptr<PageUser>> users_;  // in the order of the mix
 };
 
 }  // namespace

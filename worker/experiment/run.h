@@ -7,10 +7,10 @@
 
 namespace dmfrag::experiment {
 
-// Simulates one run: boots or starts the machine, makes the cache, and carries out the mix's operations in order of time. Running
-// out of simulated memory is counted, and ends the object that met it: it keeps what it got. Before an allocation
-// fails, the kernel compacts and reclaims (model::MemoryPressure). Errors: kInvalidArgument if the machine or the cache
-// cannot be made. Thread-safe: runs share nothing.
+// Simulates one run: boots or starts the machine, makes the cache, and carries out the mix's operations in order of
+// time. Running out of simulated memory is counted, and ends the object that met it: it keeps what it got. Before an
+// allocation fails, the kernel compacts and reclaims (model::MemoryPressure). Errors: kInvalidArgument if the machine
+// or the cache cannot be made. Thread-safe: runs share nothing.
 absl::StatusOr<RunResult> Run(const RunConfig& config);
 
 }  // namespace dmfrag::experiment

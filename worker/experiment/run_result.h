@@ -32,6 +32,7 @@ struct RunResult {
   int64_t held_pages = 0;
   int64_t held_pages_max = 0;
   int64_t free_pages = 0;
+  int64_t restorable_blocks = 0;
   TimeSeries series;
 
   // Events of all users.

@@ -192,14 +192,18 @@ TEST(RunTest, PressureMakesTheCacheShrinkInsteadOfAllocationsFail) {
   EXPECT_EQ(result.TotalEvents().allocations_failed, 0);
 }
 
-// Files fill what a little of other traffic leaves, over and over.
+// Files fill what a little of other traffic leaves, over and over; as page cache, or pinned.
 RunConfig FileServer(const std::string& cache, bool page_cache) {
   RunConfig config = Config(cache, 256);
-  config.mix.users = {
-      {"secretmem", workload::SecretmemConfig{Exponential{5000}, Uniform{1, 64}, Exponential{2000000}}},
-      Ordinary("anon", model::Migratetype::kMovable, 40000, 400, 4000000),
-      {"file", workload::OrdinaryConfig{model::Migratetype::kMovable, model::Order(0), Exponential{10000},
-                                        Uniform{1, 400}, Constant{600000000}, page_cache}}};
+  config.mix.users = {{"secretmem", workload::SecretmemConfig{Exponential{5000}, Uniform{1, 64}, Exponential{2000000}}},
+                      Ordinary("anon", model::Migratetype::kMovable, 40000, 400, 4000000)};
+  if (page_cache) {
+    config.mix.users.push_back({"file", workload::PageCacheConfig{Exponential{10000}, Uniform{1, 400}}});
+  } else {
+    config.mix.users.push_back(
+        {"file", workload::OrdinaryConfig{model::Migratetype::kMovable, model::Order(0), Exponential{10000},
+                                          Uniform{1, 400}, Constant{600000000}}});
+  }
   return config;
 }
 

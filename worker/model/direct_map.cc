@@ -334,6 +334,17 @@ void DirectMap::ForEachRun(const std::function<void(const LeafRun&)>& visit) con
   }
 }
 
+void DirectMap::ForEachSplitBlock(const std::function<void(FrameNumber)>& visit) const {
+  for (size_t g = 0; g < gibs_.size(); ++g) {
+    if (gibs_[g].kind != Kind::kTable) continue;
+    const auto& entries = pmd_tables_[gibs_[g].table].entries;
+    for (size_t i = 0; i < 512; ++i) {
+      if (entries[i].kind != Kind::kTable || pte_tables_[entries[i].table].frame == kNoFrame) continue;
+      visit(FrameNumber(g * kFramesPer1G.raw()) + FrameCount(i * 512));
+    }
+  }
+}
+
 size_t DirectMap::MemoryBytes() const {
   // A deque keeps a pointer to each of its blocks, and each of these tables fills one.
   return sizeof(*this) + gibs_.capacity() * sizeof(Entry) + pmd_tables_.size() * (sizeof(PmdTable) + sizeof(void*)) +

@@ -98,6 +98,10 @@ class DirectMap {
   // Calls `visit` with maximal runs of equal neighbouring entries, ascending. Linear in the number of tables.
   void ForEachRun(const std::function<void(const LeafRun&)>& visit) const;
 
+  // Calls `visit` with the first frame of every 2M block whose entry was split since boot, ascending. Linear in the
+  // number of tables.
+  void ForEachSplitBlock(const std::function<void(FrameNumber)>& visit) const;
+
   // Memory that the state takes, tables kept for reuse included.
   size_t MemoryBytes() const;
 

@@ -64,6 +64,27 @@ CpaOutcome Machine::SetMemory4K(FrameRange range) {
   return Change({.range = range, .set = EntryFlags(marks ? EntryFlags::kKernel4K : 0), .force_4k = true});
 }
 
+VirtualRange Machine::Vmap(std::span<const FrameNumber> frames) {
+  const VirtualRange area = vmalloc_space_.Allocate(FrameCount(frames.size()), kFramesPer4K);
+  VirtualPage page = area.first;
+  for (const FrameNumber frame : frames) {
+    vmalloc_.Map4K(page, frame, EntryFlags::PageKernel());
+    page = page + kFramesPer4K;
+  }
+  return area;
+}
+
+VirtualRange Machine::VmapBlock(FrameNumber block) {
+  const VirtualRange area = vmalloc_space_.Allocate(kFramesPer2M, kFramesPer2M);
+  vmalloc_.Map2M(area.first, block, EntryFlags::PageKernel());
+  return area;
+}
+
+void Machine::Vunmap(VirtualRange area) {
+  vmalloc_.Unmap(area);
+  vmalloc_space_.Free(area);
+}
+
 absl::Status Machine::CheckInvariants() const {
   if (absl::Status status = allocator_->CheckInvariants(); !status.ok()) return status;
   return direct_map_.CheckInvariants();

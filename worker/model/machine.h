@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -21,6 +22,8 @@
 #include "worker/model/table_sources.h"
 #include "worker/model/tlb_flushes.h"
 #include "worker/model/units.h"
+#include "worker/model/virtual_map.h"
+#include "worker/model/vmalloc_space.h"
 
 namespace dmfrag::model {
 
@@ -59,6 +62,7 @@ class Machine {
   const PageAllocator& allocator() const { return *allocator_; }
   const DirectMap& direct_map() const { return direct_map_; }
   const DirectMapCounters& direct_map_counters() const { return counters_; }
+  KernelRelease cpa_release() const { return cpa_release_; }
 
   // Who is charged for events from now on. `account` must outlive its use; never null.
   void ChargeTo(EventCounters* account) { account_ = account; }
@@ -79,7 +83,19 @@ class Machine {
   // set_memory_4k: 4K entries over the range. From 6.15 on it also sets the software bit "4K on purpose".
   CpaOutcome SetMemory4K(FrameRange range);
 
-  // flush_tlb_kernel_range over `pages` of the direct map.
+  // One request of change_page_attr, on the direct map or on vmalloc addresses.
+  CpaOutcome Change(const AttributeRequest& request) { return changer_.Change(request, *account_); }
+  CpaOutcome Change(const VirtualAttributeRequest& request) { return changer_.Change(vmalloc_, request, *account_); }
+
+  // Maps frames in an area of vmalloc's by 4K entries, readable and writable, in their order. REQUIRES: not empty.
+  VirtualRange Vmap(std::span<const FrameNumber> frames);
+  // The same with a 2M block, by one entry. REQUIRES: `block` is 2M aligned.
+  VirtualRange VmapBlock(FrameNumber block);
+  // Unmaps an area that one of these two made, and gives up its addresses. Permissions of the direct map stay.
+  void Vunmap(VirtualRange area);
+  const VirtualMap& vmalloc() const { return vmalloc_; }
+
+  // flush_tlb_kernel_range over `pages` of kernel addresses.
   void FlushTlbKernelRange(FrameCount pages) { flushes_.FlushRange(pages, *account_); }
 
   // Invariants of all parts. Errors: kInternal names the first that does not hold.
@@ -96,6 +112,8 @@ class Machine {
   TlbFlushes flushes_;
   std::unique_ptr<TablePageSource> tables_;
   AttributeChanger changer_;
+  VirtualMap vmalloc_{VirtualMap::Kind::kVmalloc};
+  VmallocSpace vmalloc_space_;
   EventCounters unowned_;
   EventCounters* account_ = &unowned_;
 };

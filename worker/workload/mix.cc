@@ -8,6 +8,8 @@ namespace {
 struct TrafficMaker {
   ObjectTraffic operator()(const SecretmemConfig& config) const { return SecretmemTraffic(config); }
   ObjectTraffic operator()(const OrdinaryConfig& config) const { return OrdinaryTraffic(config); }
+  ObjectTraffic operator()(const BpfConfig& config) const { return BpfTraffic(config); }
+  ObjectTraffic operator()(const PageCacheConfig& config) const { return PageCacheTraffic(config); }
 };
 
 }  // namespace

@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "worker/workload/arrival_clock.h"
+#include "worker/workload/bpf.h"
 #include "worker/workload/object_traffic.h"
 #include "worker/workload/operation.h"
 #include "worker/workload/ordinary.h"
+#include "worker/workload/page_cache.h"
 #include "worker/workload/random.h"
 #include "worker/workload/secretmem.h"
 #include "worker/workload/sim_time.h"
@@ -20,7 +22,7 @@ namespace dmfrag::workload {
 // One user of a mix: a name, which also names its random streams, and what it does.
 struct UserConfig {
   std::string name;
-  std::variant<SecretmemConfig, OrdinaryConfig> kind;
+  std::variant<SecretmemConfig, OrdinaryConfig, BpfConfig, PageCacheConfig> kind;
   // How often it comes, in thousandths of what its interval says, for all time.
   uint64_t rate_thousandths = 1000;
 };

@@ -142,10 +142,33 @@ TEST(MixTest, AtTheSameTimeTheFirstUserGoesFirst) {
 
 TEST(MixTest, OperationsSayWhatTheUserIs) {
   for (const Operation& operation : All({{Secretmem("s"), Ordinary("o", Exponential{300})}}, 7)) {
-    EXPECT_EQ(operation.protection, operation.user == 0 ? Protection::kSecretmem : Protection::kNone);
     EXPECT_EQ(operation.order, model::Order(operation.user == 0 ? 0 : 2));
     EXPECT_EQ(operation.type, operation.user == 0 ? model::Migratetype::kUnmovable : model::Migratetype::kMovable);
   }
+}
+
+TEST(MixTest, AUserSaysWhatItDoesWithPermissions) {
+  EXPECT_EQ(TrafficOf(Ordinary("o", Constant{1})).permission, nullptr);
+  EXPECT_EQ(TrafficOf(Secretmem("s")).permission->name, "secretmem");
+  EXPECT_EQ(TrafficOf(Secretmem("s")).permission->packs, nullptr);
+  const UserConfig bpf = {"b", BpfConfig{Constant{1}, Constant{3}, Constant{320}, Constant{5}}};
+  EXPECT_EQ(TrafficOf(bpf).permission->name, "bpf");
+  EXPECT_EQ(TrafficOf(bpf).permission->unit, Permission::Unit::kObject);
+  ASSERT_NE(TrafficOf(bpf).permission->packs, nullptr);
+  EXPECT_EQ(TrafficOf(bpf).permission->packs->bytes, uint64_t{2} << 20);
+}
+
+TEST(MixTest, FilesOfThePageCacheHaveNoEndOfTheirOwn) {
+  const UserConfig files = {"f", PageCacheConfig{Constant{100}, Constant{4}, 30}};
+  const auto operations = All({{files}}, 1, 100000);
+  EXPECT_EQ(operations.size(), 999U);
+  uint64_t read_again = 0;
+  for (const Operation& operation : operations) {
+    EXPECT_EQ(operation.kind, Operation::Kind::kCreate);
+    ASSERT_LT(operation.detail, 100U);
+    read_again += operation.detail < 30 ? 1 : 0;
+  }
+  EXPECT_NEAR(static_cast<double>(read_again), 300, 45);  // three standard deviations
 }
 
 // Closed form: live = mean size x mean life / mean interval.

@@ -11,6 +11,7 @@ ObjectStream::ObjectStream(const ObjectTraffic& traffic, uint32_t user, const Ra
       intervals_(random.Derive("interval")),
       sizes_(random.Derive("size")),
       lifetimes_(random.Derive("lifetime")),
+      details_(random.Derive("detail")),
       horizon_(horizon),
       clock_(std::move(clock)),
       next_creation_(clock_.Next(Draw(traffic_.interval_us, intervals_), horizon_)) {}
@@ -20,8 +21,6 @@ std::optional<Operation> ObjectStream::Next() {
   operation.user = user_;
   operation.order = traffic_.order;
   operation.type = traffic_.type;
-  operation.protection = traffic_.protection;
-  operation.is_page_cache = traffic_.is_page_cache;
   if (!ends_.empty() && ends_.top().time <= next_creation_) {
     operation.kind = Operation::Kind::kDestroy;
     operation.time = ends_.top().time;
@@ -29,11 +28,12 @@ std::optional<Operation> ObjectStream::Next() {
     ends_.pop();
     return operation;
   }
-  if (next_creation_ >= horizon_) return std::nullopt;
+  if (next_creation_ == kNever) return std::nullopt;
   operation.kind = Operation::Kind::kCreate;
   operation.time = next_creation_;
   operation.object = next_object_++;
   operation.allocations = Draw(traffic_.size_allocations, sizes_);
+  if (traffic_.detail.has_value()) operation.detail = Draw(*traffic_.detail, details_);
   const SimTime end = next_creation_.AfterUs(Draw(traffic_.lifetime_us, lifetimes_));
   if (end < horizon_) ends_.push({end, operation.object});
   next_creation_ = clock_.Next(Draw(traffic_.interval_us, intervals_), horizon_);

@@ -11,26 +11,31 @@
 #include "worker/workload/arrival_clock.h"
 #include "worker/workload/distribution.h"
 #include "worker/workload/operation.h"
+#include "worker/workload/permission.h"
 #include "worker/workload/random.h"
 #include "worker/workload/sim_time.h"
 
 namespace dmfrag::workload {
 
-// Objects that come at intervals, take a number of allocations each, and live for a time: what every user of the first
-// floor is made of. Long-run live allocations are mean size times mean life over mean interval.
+// Objects that come at intervals, take a number of allocations each, and live for a time: what every user is
+// made of. Long-run live allocations are mean size times mean life over mean interval.
 struct ObjectTraffic {
   Distribution
       interval_us;  // a run of zeros makes objects at the same time; one without end must be excluded by the caller
   Distribution size_allocations;
   Distribution lifetime_us;
+  // One more figure of each object, whose meaning is its kind's: bytes of a pack, or the draw that says whether a file
+  // is read again.
+  std::optional<Distribution> detail = std::nullopt;
   model::Order order;
   model::Migratetype type = model::Migratetype::kUnmovable;
-  Protection protection = Protection::kNone;
-  bool is_page_cache = false;
+  const Permission* permission = nullptr;  // null: none is ever changed
+  bool page_cache = false;                 // an object ends when the kernel takes its pages back, and not by itself
+  uint32_t read_again_percent = 0;         // of the page cache
 };
 
 // The operations of one user, in order of time; an object's end comes before another's beginning at the same time. Each
-// of the three distributions draws from its own stream. Thread-compatible.
+// of the distributions draws from its own stream. Thread-compatible.
 class ObjectStream {
  public:
   // Makes operations up to `horizon`, itself excluded. `random` is the user's own stream; `clock` says when its objects
@@ -50,11 +55,14 @@ class ObjectStream {
     }
   };
 
+  static constexpr SimTime kNever = SimTime(~uint64_t{0});
+
   ObjectTraffic traffic_;
   uint32_t user_;
   Random intervals_;
   Random sizes_;
   Random lifetimes_;
+  Random details_;
   SimTime horizon_;
   ArrivalClock clock_;
   SimTime next_creation_;

@@ -9,27 +9,20 @@
 
 namespace dmfrag::workload {
 
-// What a user does with the direct-map entries of its pages.
-enum class Protection : uint8_t {
-  kNone,
-  kSecretmem,  // not present from fault to free, page by page (mm/secretmem.c)
-};
-
 // One thing a user does. Streams of operations depend on no policy and no machine.
 struct Operation {
   enum class Kind : uint8_t {
     kCreate,   // an object comes to life: `allocations` of `order` and `type`, one by one
     kDestroy,  // it ends, and everything it got is freed, in the order it was got
   };
-  SimTime time;
+  SimTime time = {};
   Kind kind = Kind::kCreate;
   uint32_t user = 0;    // index in the mix
   uint64_t object = 0;  // unique for the user, counted from 0
   uint64_t allocations = 0;
-  model::Order order;
+  model::Order order = {};
   model::Migratetype type = model::Migratetype::kUnmovable;
-  Protection protection = Protection::kNone;
-  bool is_page_cache = false;  // clean file pages, which reclaim may drop
+  uint64_t detail = 0;  // of the object, where its kind of user has one more figure (ObjectTraffic::detail)
 };
 
 }  // namespace dmfrag::workload

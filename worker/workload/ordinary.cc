@@ -7,9 +7,7 @@ ObjectTraffic OrdinaryTraffic(const OrdinaryConfig& config) {
           .size_allocations = config.size_allocations,
           .lifetime_us = config.lifetime_us,
           .order = config.order,
-          .type = config.type,
-          .protection = Protection::kNone,
-          .is_page_cache = config.page_cache};
+          .type = config.type};
 }
 
 }  // namespace dmfrag::workload

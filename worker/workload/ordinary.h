@@ -16,9 +16,6 @@ struct OrdinaryConfig {
   Distribution interval_us;
   Distribution size_allocations;
   Distribution lifetime_us;
-  // Clean pages of the page cache: reclaim drops them before their time, and they do not come back. REQUIRES: single
-  // movable pages (GFP_HIGHUSER_MOVABLE).
-  bool page_cache = false;
 };
 
 ObjectTraffic OrdinaryTraffic(const OrdinaryConfig& config);

@@ -1,6 +1,19 @@
 #include "worker/workload/secretmem.h"
 
+#include "worker/workload/calls/secretmem_calls.h"
+
 namespace dmfrag::workload {
+
+namespace {
+
+UserCalls Touch(const UserPages& page, model::KernelRelease release) {
+  return SecretmemFault(page.frames.front(), release);
+}
+UserCalls Free(const UserPages& page, model::KernelRelease) { return SecretmemFree(page.frames); }
+
+constexpr Permission kPermission = {.name = "secretmem", .unit = Permission::Unit::kPage, .set = Touch, .reset = Free};
+
+}  // namespace
 
 ObjectTraffic SecretmemTraffic(const SecretmemConfig& config) {
   return {.interval_us = config.interval_us,
@@ -8,7 +21,7 @@ ObjectTraffic SecretmemTraffic(const SecretmemConfig& config) {
           .lifetime_us = config.lifetime_us,
           .order = model::Order(0),
           .type = model::Migratetype::kUnmovable,
-          .protection = Protection::kSecretmem};
+          .permission = &kPermission};
 }
 
 }  // namespace dmfrag::workload

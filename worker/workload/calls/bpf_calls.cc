@@ -9,6 +9,12 @@ namespace dmfrag::workload {
 using model::KernelRelease;
 using model::VirtualRange;
 
+UserCalls BpfImageLockRo(VirtualRange image, KernelRelease release) {
+  UserCalls calls = SetMemory(SetMemoryFunction::kRo, image, release);
+  Append(SetMemory(SetMemoryFunction::kX, image, release), calls);
+  return calls;
+}
+
 UserCalls BpfProgramLockRo(VirtualRange program, KernelRelease release) {
   return SetMemory(SetMemoryFunction::kRo, program, release);
 }
@@ -22,8 +28,11 @@ bool IsBpfPackInRoxCache(KernelRelease release) { return release >= KernelReleas
 UserCalls BpfPackFree(VirtualRange pack, std::span<const model::FrameNumber> frames, KernelRelease release) {
   if (!IsBpfPackInRoxCache(release)) return VfreeWithPermissionReset(frames, release);
   UserCalls calls = ExecmemFree(pack, release);
-  if (!frames.empty()) {
-    Append(ExecmemClean({frames.front(), frames.front() + model::FrameCount(frames.size())}), calls);
+  for (size_t first = 0; first < frames.size();) {
+    size_t end = first + 1;
+    while (end < frames.size() && frames[end] == frames[end - 1] + model::kFramesPer4K) ++end;
+    Append(ExecmemClean({frames[first], frames[end - 1] + model::kFramesPer4K}), calls);
+    first = end;
   }
   return calls;
 }

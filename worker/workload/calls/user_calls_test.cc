@@ -79,6 +79,24 @@ TEST(BpfCallsTest, PackIsFreedPageByPageButAsABlockOn7_3) {
   EXPECT_EQ(Change(calls[3]).request.range, (FrameRange{FrameNumber(1024), FrameNumber(1536)}));
 }
 
+TEST(BpfCallsTest, PackOfSinglePagesIsGivenBackRunByRunOn7_3) {
+  const std::vector<FrameNumber> frames = {FrameNumber(7), FrameNumber(8), FrameNumber(20)};
+  const UserCalls calls = BpfPackFree(kPack, frames, KernelRelease::k7_3);
+  ASSERT_EQ(calls.size(), 5U);
+  EXPECT_EQ(Change(calls[3]).request.range, (FrameRange{FrameNumber(7), FrameNumber(9)}));
+  EXPECT_EQ(Change(calls[4]).request.range, (FrameRange{FrameNumber(20), FrameNumber(21)}));
+}
+
+TEST(BpfCallsTest, ImageOf5_17IsReadOnlyAndThenExecutable) {
+  const model::VirtualRange image = {model::VirtualPage(3), model::VirtualPage(6)};
+  const UserCalls calls = BpfImageLockRo(image, KernelRelease::k5_17);
+  ASSERT_EQ(calls.size(), 2U);
+  const auto& read_only = std::get<model::VirtualAttributeRequest>(calls[0]);
+  EXPECT_EQ(read_only.range, image);
+  EXPECT_EQ(read_only.clear, EntryFlags(EntryFlags::kWritable));
+  EXPECT_EQ(std::get<model::VirtualAttributeRequest>(calls[1]).clear, EntryFlags(EntryFlags::kNoExecute));
+}
+
 TEST(BpfCallsTest, ProgramWithoutJitIsReadOnly) {
   const model::VirtualRange page = {model::VirtualPage(3), model::VirtualPage(4)};
   const UserCalls calls = BpfProgramLockRo(page, KernelRelease::k6_12);

@@ -1,0 +1,116 @@
+// Predictions 18 to 20 of the project's domain notes, by their numbers: what users of permissions do to the page
+// allocator's blocks, in whole runs on a machine of 1 GiB. The published table behind 19 is in
+// tests/e2e/examples_test.py.
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "third_party/abseil_extras/status_matchers.h"
+#include "worker/experiment/run.h"
+
+namespace dmfrag::tests {
+namespace {
+
+using experiment::RunConfig;
+using experiment::RunResult;
+using model::KernelRelease;
+using model::TableSourceKind;
+using workload::Constant;
+using workload::Exponential;
+using workload::Uniform;
+
+constexpr uint64_t kForEver = ~uint64_t{0};
+constexpr uint64_t kStartUs = 1'000'000;
+
+RunResult MustRun(const RunConfig& config) {
+  auto result = experiment::Run(config);
+  EXPECT_OK(result);
+  return *std::move(result);
+}
+
+RunConfig Machine(KernelRelease release) {
+  return {.machine = {.memory = *model::MemoryMap::Pc(uint64_t{1} << 30),
+                      .mapping = {},
+                      .cpus = 4,
+                      .cpa_release = release,
+                      .allocator_release = release},
+          .cache = {.type = "none", .global = {}},
+          .mix = {},
+          .length = {.duration_us = 10'000'000, .warmup_us = kStartUs, .sample_interval_us = 0}};
+}
+
+// Reads files until memory is full one and a half times over.
+workload::UserConfig Files() {
+  return {"files", workload::PageCacheConfig{Constant{40}, Exponential{16}, 10}, 0, kStartUs};
+}
+
+RunResult SecretsComeAndGo(TableSourceKind source, bool aged) {
+  RunConfig config = Machine(KernelRelease::k6_12);
+  config.machine.table_source = source;
+  if (aged) config.mix.users.push_back(Files());
+  config.mix.users.push_back({"secrets",
+                              workload::SecretmemConfig{Exponential{5000}, Uniform{1, 64}, Uniform{1000000, 2000000}},
+                              kStartUs, 5 * kStartUs});
+  return MustRun(config);
+}
+
+TEST(RunPrediction18, TablesOfThePageAllocatorLieInTheBlockTheySplitSoThatNoneCanBeRestored) {
+  for (const bool aged : {false, true}) {
+    SCOPED_TRACE(aged ? "aged" : "fresh");
+    const RunResult run = SecretsComeAndGo(TableSourceKind::kBuddy, aged);
+    const model::EventCounters events = run.TotalEvents();
+    EXPECT_GT(events.splits_2m, 10);
+    EXPECT_GE(10 * events.table_pages_in_split_block, 9 * events.splits_2m);
+    EXPECT_LE(10 * run.restorable_blocks, events.splits_2m);
+  }
+}
+
+TEST(RunPrediction18, WithTablesElsewhereBlocksThatAreFreeAgainCouldBeRestored) {
+  for (const TableSourceKind source : {TableSourceKind::kBootReserve, TableSourceKind::kGrouped}) {
+    const RunResult fresh = SecretsComeAndGo(source, /*aged=*/false);
+    EXPECT_EQ(fresh.TotalEvents().table_pages_in_split_block, 0);
+    EXPECT_EQ(fresh.TotalLivePages(), 0);
+    // Nothing else lives on the machine: all of them.
+    EXPECT_EQ(fresh.restorable_blocks, fresh.TotalEvents().splits_2m);
+    const RunResult aged = SecretsComeAndGo(source, /*aged=*/true);
+    EXPECT_GT(aged.restorable_blocks, aged.TotalEvents().splits_2m / 4);
+  }
+}
+
+// Programs with their processes' pages between them, an instance a millisecond.
+RunResult Programs(KernelRelease release, uint64_t instances, bool aged, uint64_t process_pages) {
+  RunConfig config = Machine(release);
+  // The first program of the boot: where programs share packs, it makes one.
+  config.mix.users = {
+      {"boot", workload::BpfConfig{Constant{1000}, Constant{1}, Constant{320}, Constant{kForEver}}, 0, 1500}};
+  if (aged) config.mix.users.push_back(Files());
+  config.mix.users.push_back({"process",
+                              workload::OrdinaryConfig{model::Migratetype::kUnmovable, model::Order(0), Constant{1000},
+                                                       Constant{process_pages}, Constant{kForEver}},
+                              kStartUs});
+  config.mix.users.push_back(
+      {"programs", workload::BpfConfig{Constant{1000}, Constant{3}, Constant{320}, Constant{kForEver}}, kStartUs});
+  config.length.duration_us = instances * 1000 + 500;
+  return MustRun(config);
+}
+
+TEST(RunPrediction19, AnAgedMachineSplitsAtLeastAsMuchAsAFreshOneAtEveryPoint) {
+  for (const uint64_t instances : {64, 128, 256, 512}) {
+    const int64_t fresh = Programs(KernelRelease::k5_17, instances, false, 180).TotalEvents().splits_2m;
+    const int64_t aged = Programs(KernelRelease::k5_17, instances, true, 180).TotalEvents().splits_2m;
+    EXPECT_GT(fresh, 0);
+    EXPECT_GE(aged, fresh) << instances;
+  }
+}
+
+TEST(RunPrediction20, PackedProgramsSplitNothingMore) {
+  for (const KernelRelease release : {KernelRelease::k6_1, KernelRelease::k6_12, KernelRelease::k7_3}) {
+    const RunResult run = Programs(release, 4000, /*aged=*/false, 1);
+    EXPECT_EQ(run.TotalEvents().splits_2m, 0);
+    EXPECT_EQ(run.TotalProtectedPages(), 512);  // one pack
+  }
+  EXPECT_GT(Programs(KernelRelease::k5_17, 4000, /*aged=*/false, 1).TotalEvents().splits_2m, 20);
+}
+
+}  // namespace
+}  // namespace dmfrag::tests

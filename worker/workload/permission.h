@@ -1,0 +1,50 @@
+#ifndef DMFRAG_WORKER_WORKLOAD_PERMISSION_H_
+#define DMFRAG_WORKER_WORKLOAD_PERMISSION_H_
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "worker/model/kernel_release.h"
+#include "worker/model/units.h"
+#include "worker/workload/calls/user_call.h"
+
+// How a kind of user changes permissions: data, whose calls (calls/) are those that were compared with captures. A run
+// carries them out, whoever the user is (worker/experiment/page_user.h). A new kind of user is a row of this type.
+namespace dmfrag::workload {
+
+// Pages that change together, as their calls see them.
+struct UserPages {
+  std::span<const model::FrameNumber> frames;  // in the order they were got
+  model::VirtualRange area;                    // where vmalloc mapped them, in that order; empty: nowhere
+};
+
+using PermissionCalls = UserCalls (*)(const UserPages& pages, model::KernelRelease release);
+
+// Areas that objects share: each object takes some bytes of one, first fit.
+struct Packs {
+  uint64_t bytes = 0;        // of a pack; whole 2M
+  uint64_t chunk_bytes = 0;  // what an object's size is rounded up to
+  // From this release on; before, objects have pages of their own.
+  model::KernelRelease since = model::KernelRelease::k5_17;
+  // Whether a pack is one 2M block if there is one, or always single pages.
+  bool (*in_one_block)(model::KernelRelease release) = nullptr;
+  PermissionCalls set = nullptr;    // a pack is new
+  PermissionCalls reset = nullptr;  // its last object is gone
+};
+
+struct Permission {
+  enum class Unit {
+    kPage,    // each page alone, at its touch and at its end; it is mapped nowhere else in the kernel
+    kObject,  // all pages of an object together, which lie in one vmalloc area
+  };
+  std::string_view name;
+  Unit unit = Unit::kPage;
+  PermissionCalls set = nullptr;
+  PermissionCalls reset = nullptr;
+  const Packs* packs = nullptr;  // null: never
+};
+
+}  // namespace dmfrag::workload
+
+#endif  // DMFRAG_WORKER_WORKLOAD_PERMISSION_H_
