@@ -115,6 +115,7 @@ absl::Status CheckLength(const v1::LengthSpec& length) {
 }  // namespace
 
 absl::Status CheckNumaNodes(const v1::MachineSpec& machine) {
+  if (!machine.boot_snapshot_sha256().empty()) return absl::OkStatus();  // they are the snapshot's
   const uint64_t nodes = machine.numa_nodes();
   RETURN_IF_ERROR(CheckRange("machine.numa_nodes", nodes, 1, kMaxNumaNodes));
   if (machine.cpus() < nodes) {

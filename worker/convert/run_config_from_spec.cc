@@ -65,7 +65,12 @@ absl::StatusOr<StartingMachine> SnapshotMachineFrom(const v1::JobSpec& spec, con
                             workload::Random(spec.seed()).Derive("machine.boot_snapshot"));
   if (!start.ok()) return wrong(start.status());
   workload::ReplayInput& input = snapshot->input;
-  return StartingMachine{{.memory = std::move(input.memory), .mapping = input.mapping, .cpus = input.cpus},
+  const std::vector<uint32_t>& nodes = start->allocator.node_of_cpu;
+  const uint32_t last_node = nodes.empty() ? 0 : *std::max_element(nodes.begin(), nodes.end());
+  return StartingMachine{{.memory = std::move(input.memory),
+                          .mapping = input.mapping,
+                          .cpus = input.cpus,
+                          .numa_nodes = last_node + 1},
                          *std::move(start)};
 }
 
