@@ -10,10 +10,14 @@
 
 #include "tests/kernel/traces.h"
 #include "third_party/abseil_extras/check.h"
+#include "worker/experiment/pack_pool.h"
+#include "worker/experiment/page_supply.h"
 #include "worker/experiment/page_user.h"
 #include "worker/model/machine.h"
 #include "worker/policy/registry.h"
 #include "worker/workload/ftrace_text.h"
+#include "worker/workload/ordinary.h"
+#include "worker/workload/secretmem.h"
 
 // Page operations as a run makes them, through the cache and with all accounting, and what machines cost to start and
 // to keep. An item is the allocation or the free of one block. Run it in the root of the tree: it reads a recorded
@@ -26,7 +30,6 @@ using model::FrameNumber;
 using model::Migratetype;
 using model::Order;
 using workload::Operation;
-using workload::Protection;
 
 constexpr uint64_t kRound = 4096;
 constexpr uint32_t kCpus = 4;
@@ -56,25 +59,31 @@ class Rig {
     config.type = cache;
     cache_ = *policy::MakeCache(config, machine_.get());
     // Marked pageblocks, and secret pages that stay, for ordinary frees to go past.
-    Operation secret;
-    secret.protection = Protection::kSecretmem;
-    for (int i = 0; i < 1000; ++i) CHECK(Allocate(secret).has_value());
+    supply_ = std::make_unique<experiment::PageSupply>(machine_.get(), cache_.get());
+    packs_ = std::make_unique<experiment::PackPools>(supply_.get());
+    ordinary_ = experiment::MakePageUser(workload::OrdinaryTraffic({}), supply_.get(), packs_.get());
+    const auto secretmem = experiment::MakePageUser(workload::SecretmemTraffic({}), supply_.get(), packs_.get());
+    machine_->ChargeTo(&account_);
+    for (int i = 0; i < 1000; ++i) CHECK(secretmem->Allocate({}).has_value());
   }
 
   std::optional<FrameNumber> Allocate(const Operation& operation) {
     machine_->ChargeTo(&account_);
     ++account_.operations;
-    return experiment::AllocateFor(operation, *machine_, *cache_);
+    return ordinary_->Allocate(operation);
   }
   void Free(const Operation& operation, FrameNumber block) {
     machine_->ChargeTo(&account_);
     ++account_.operations;
-    experiment::FreeFor(operation, block, *machine_, *cache_);
+    ordinary_->Free(operation, block);
   }
 
  private:
   std::unique_ptr<model::Machine> machine_;
   std::unique_ptr<policy::CacheType> cache_;
+  std::unique_ptr<experiment::PageSupply> supply_;
+  std::unique_ptr<experiment::PackPools> packs_;
+  std::unique_ptr<experiment::PageUser> ordinary_;
   model::EventCounters account_;
 };
 

@@ -10,6 +10,8 @@
 #include "worker/experiment/page_supply.h"
 #include "worker/experiment/page_user.h"
 #include "worker/policy/registry.h"
+#include "worker/workload/object_traffic.h"
+#include "worker/workload/page_cache.h"
 #include "worker/workload/random.h"
 #include "worker/workload/secretmem.h"
 

@@ -2,6 +2,7 @@
 // allocator's blocks, in whole runs on a machine of 1 GiB. The published table behind 19 is in
 // tests/e2e/examples_test.py.
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -39,18 +40,28 @@ RunConfig Machine(KernelRelease release) {
           .length = {.duration_us = 10'000'000, .warmup_us = kStartUs, .sample_interval_us = 0}};
 }
 
+// A user that comes from `start_us` on and until `stop_us`, or for ever.
+void Add(workload::UserConfig user, uint64_t start_us, uint64_t stop_us, workload::MixConfig& mix) {
+  const auto off = [&](uint64_t from, uint64_t until) {
+    if (from == until) return;
+    mix.phases.push_back({.window = {.start_us = from, .duration_us = until - from}, .rates = {{user.name, 0}}});
+  };
+  off(0, start_us);
+  off(stop_us, kForEver);
+  mix.users.push_back(std::move(user));
+}
+
 // Reads files until memory is full one and a half times over.
-workload::UserConfig Files() {
-  return {"files", workload::PageCacheConfig{Constant{40}, Exponential{16}, 10}, 0, kStartUs};
+void AddFiles(workload::MixConfig& mix) {
+  Add({"files", workload::PageCacheConfig{Constant{40}, Exponential{16}, 10}}, 0, kStartUs, mix);
 }
 
 RunResult SecretsComeAndGo(TableSourceKind source, bool aged) {
   RunConfig config = Machine(KernelRelease::k6_12);
   config.machine.table_source = source;
-  if (aged) config.mix.users.push_back(Files());
-  config.mix.users.push_back({"secrets",
-                              workload::SecretmemConfig{Exponential{5000}, Uniform{1, 64}, Uniform{1000000, 2000000}},
-                              kStartUs, 5 * kStartUs});
+  if (aged) AddFiles(config.mix);
+  Add({"secrets", workload::SecretmemConfig{Exponential{5000}, Uniform{1, 64}, Uniform{1000000, 2000000}}}, kStartUs,
+      5 * kStartUs, config.mix);
   return MustRun(config);
 }
 
@@ -81,15 +92,14 @@ TEST(RunPrediction18, WithTablesElsewhereBlocksThatAreFreeAgainCouldBeRestored) 
 RunResult Programs(KernelRelease release, uint64_t instances, bool aged, uint64_t process_pages) {
   RunConfig config = Machine(release);
   // The first program of the boot: where programs share packs, it makes one.
-  config.mix.users = {
-      {"boot", workload::BpfConfig{Constant{1000}, Constant{1}, Constant{320}, Constant{kForEver}}, 0, 1500}};
-  if (aged) config.mix.users.push_back(Files());
-  config.mix.users.push_back({"process",
-                              workload::OrdinaryConfig{model::Migratetype::kUnmovable, model::Order(0), Constant{1000},
-                                                       Constant{process_pages}, Constant{kForEver}},
-                              kStartUs});
-  config.mix.users.push_back(
-      {"programs", workload::BpfConfig{Constant{1000}, Constant{3}, Constant{320}, Constant{kForEver}}, kStartUs});
+  Add({"boot", workload::BpfConfig{Constant{1000}, Constant{1}, Constant{320}, Constant{kForEver}}}, 0, 1500,
+      config.mix);
+  if (aged) AddFiles(config.mix);
+  Add({"process", workload::OrdinaryConfig{model::Migratetype::kUnmovable, model::Order(0), Constant{1000},
+                                           Constant{process_pages}, Constant{kForEver}}},
+      kStartUs, kForEver, config.mix);
+  Add({"programs", workload::BpfConfig{Constant{1000}, Constant{3}, Constant{320}, Constant{kForEver}}}, kStartUs,
+      kForEver, config.mix);
   config.length.duration_us = instances * 1000 + 500;
   return MustRun(config);
 }

@@ -72,9 +72,6 @@ class Machine {
   // Tells `observer` what CPA does from now on; null: nobody. It must outlive its use.
   void Observe(CpaObserver* observer) { changer_.Observe(observer); }
 
-  // Any request of CPA on the direct map.
-  CpaOutcome Change(const AttributeRequest& request) { return changer_.Change(request, *account_); }
-
   // set_direct_map_invalid_noflush and set_direct_map_default_noflush: take `pages` frames out of the direct map, or
   // put them back writable. They do not flush, splits aside. Source: arch/x86/mm/pat/set_memory.c.
   CpaOutcome SetDirectMapInvalidNoflush(FrameNumber first, FrameCount pages);

@@ -28,7 +28,7 @@ std::optional<Operation> ObjectStream::Next() {
     ends_.pop();
     return operation;
   }
-  if (next_creation_ == kNever) return std::nullopt;
+  if (next_creation_ >= horizon_) return std::nullopt;
   operation.kind = Operation::Kind::kCreate;
   operation.time = next_creation_;
   operation.object = next_object_++;

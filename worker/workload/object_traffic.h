@@ -55,8 +55,6 @@ class ObjectStream {
     }
   };
 
-  static constexpr SimTime kNever = SimTime(~uint64_t{0});
-
   ObjectTraffic traffic_;
   uint32_t user_;
   Random intervals_;
