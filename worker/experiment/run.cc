@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/experiment/cost_account.h"
 #include "worker/experiment/object_table.h"
 #include "worker/experiment/page_user.h"
 #include "worker/experiment/sampler.h"
@@ -44,6 +45,7 @@ class Runner {
     const model::BootMappingRules& mapping = config.machine.mapping;
     result_.has_1g_pages = mapping.gbpages && mapping.pse && !mapping.debug_pagealloc;
     result_.cache_name = cache_->name();
+    if (config.cost.has_value()) cost_.emplace(*config.cost, config.mix.users.size());
     warm_ = length_.warmup_us == 0;
     start_counters_ = machine_->direct_map_counters();
   }
@@ -64,7 +66,9 @@ class Runner {
     if (!warm_ && now >= warmup_end_) ResetCounters();
     if (!warm_) return;
     const uint64_t measured_us = now.us() - warmup_end_.us();
-    if (sampler_.IsDue(measured_us)) sampler_.RecordUpTo(measured_us, CurrentSample());
+    if (!sampler_.IsDue(measured_us)) return;
+    sampler_.RecordUpTo(measured_us, CurrentSample());
+    if (cost_.has_value()) cost_->Observe(measured_us, machine_->direct_map_counters());
   }
 
   // The kernel's statistics work, once a second (sysctl_stat_interval). Per-CPU lists have nothing left to give up
@@ -84,6 +88,7 @@ class Runner {
     for (UserResult& user : result_.users) user.events = {};
     result_.held_pages_max = HeldPages();
     start_counters_ = machine_->direct_map_counters();
+    if (cost_.has_value()) cost_->Reset();
   }
 
   int64_t HeldPages() const { return static_cast<int64_t>(cache_->idle_pages().raw()); }
@@ -103,6 +108,16 @@ class Runner {
     return operation.kind == Operation::Kind::kCreate ? Create(operation) : Destroy(operation);
   }
 
+  void StartCost(const UserResult& user) {
+    if (cost_.has_value()) cost_->Start(user.events, machine_->allocator().locked_work());
+  }
+  void FinishCost(const UserResult& user, const Operation& operation, CostAccount::Kind kind) {
+    if (!cost_.has_value()) return;
+    const bool zeroes = operation.protection == workload::Protection::kSecretmem;  // at the fault and before the free
+    const int64_t pages_zeroed = zeroes ? static_cast<int64_t>(operation.order.frames().raw()) : 0;
+    cost_->Finish(operation.user, kind, pages_zeroed, user.events, machine_->allocator().locked_work());
+  }
+
   bool CountOperation(UserResult& user) {
     if (length_.max_operations != 0) {
       if (operations_left_ == 0) return false;
@@ -117,7 +132,9 @@ class Runner {
     std::vector<FrameNumber>& blocks = objects_.Add(operation.user, operation.object);
     for (uint64_t i = 0; i < operation.allocations; ++i) {
       if (!CountOperation(user)) return false;
+      StartCost(user);
       const std::optional<FrameNumber> block = Allocate(operation);
+      FinishCost(user, operation, CostAccount::Kind::kAllocation);
       if (!block.has_value()) {
         ++user.events.allocations_failed;
         return true;
@@ -134,7 +151,9 @@ class Runner {
     std::vector<FrameNumber>& blocks = objects_.Get(operation.user, operation.object);
     for (FrameNumber block : blocks) {
       if (!CountOperation(user)) return false;
+      StartCost(user);
       FreeFor(operation, block, *machine_, *cache_);
+      FinishCost(user, operation, CostAccount::Kind::kFree);
       CountLive(user, operation, -1);
     }
     result_.held_pages_max = std::max(result_.held_pages_max, HeldPages());
@@ -165,6 +184,7 @@ class Runner {
     result_.held_pages = HeldPages();
     result_.free_pages = static_cast<int64_t>(machine_->allocator().free_frames().raw());
     result_.series = sampler_.series();
+    if (cost_.has_value()) result_.cost = cost_->Result(machine_->direct_map_counters());
     return std::move(result_);
   }
 
@@ -178,6 +198,7 @@ class Runner {
   uint64_t operations_left_;
   uint64_t ticks_ = 0;
   Sampler sampler_;
+  std::optional<CostAccount> cost_;
   model::DirectMapCounters start_counters_;
   RunResult result_;
 };

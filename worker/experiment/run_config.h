@@ -2,7 +2,9 @@
 #define DMFRAG_WORKER_EXPERIMENT_RUN_CONFIG_H_
 
 #include <cstdint>
+#include <optional>
 
+#include "worker/experiment/cost_account.h"
 #include "worker/model/machine.h"
 #include "worker/policy/registry.h"
 #include "worker/workload/mix.h"
@@ -24,6 +26,7 @@ struct RunConfig {
   workload::MixConfig mix;
   RunLength length;
   uint64_t seed = 1;
+  std::optional<CostConfig> cost = std::nullopt;  // nullopt: no cost is predicted
 };
 
 }  // namespace dmfrag::experiment

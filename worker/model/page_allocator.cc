@@ -104,6 +104,7 @@ FrameNumber PageAllocator::GiveOut(FrameIndex block, Order order, Migratetype ty
 std::optional<FrameNumber> PageAllocator::AllocateFrom(ZoneState& zone, FrameCount mark, Order order, Migratetype type,
                                                        Zone::Fragmentation fragmentation, uint32_t cpu) {
   if (zone.per_cpu.empty() || zone.zone.free_frames() < mark + order.frames()) return std::nullopt;
+  if (order > PerCpuLists::kMaxListOrder) zone.zone.CountLock();
   const FrameIndex block = order <= PerCpuLists::kMaxListOrder ? zone.per_cpu[cpu].Remove(order, type, fragmentation)
                                                                : zone.zone.Remove(order, type, fragmentation);
   if (block == kNoFrameIndex) return std::nullopt;
@@ -153,6 +154,7 @@ void PageAllocator::Free(FrameNumber block, Order order, uint32_t cpu) {
   if (order <= PerCpuLists::kMaxListOrder) {
     zone.per_cpu[cpu].Insert(index, order);
   } else {
+    zone.zone.CountLock();
     zone.zone.Insert(index, order);
   }
 }
@@ -187,6 +189,15 @@ void PageAllocator::DecayPerCpu() {
 
 FrameCount PageAllocator::free_frames() const {
   return zones_[0].zone.free_frames() + zones_[1].zone.free_frames() + zones_[2].zone.free_frames();
+}
+
+Zone::LockedWork PageAllocator::locked_work() const {
+  Zone::LockedWork work;
+  for (const ZoneState& zone : zones_) {
+    work.locks += zone.zone.locked_work().locks;
+    work.list_blocks += zone.zone.locked_work().list_blocks;
+  }
+  return work;
 }
 
 FrameCount PageAllocator::per_cpu_frames() const {
