@@ -132,6 +132,15 @@ TEST(CanonicalTest, RefusalNamesFieldAndRemedy) {
               HasSubstr("machine.memory_bytes: 4096 is out of range"));
   EXPECT_THAT(Refusal("machine { memory_bytes: 268435457 }" + rest).message(), HasSubstr("multiple of 4096"));
   EXPECT_THAT(Refusal("machine { cpus: 0 }" + rest).message(), HasSubstr("machine.cpus"));
+  EXPECT_THAT(Refusal("machine { cost { isolated_cpus: 1 } }" + rest).message(),
+              HasSubstr("machine.cost: needs machine.cpu_profile"));
+  const std::string zen = "machine { cpu_profile: CPU_PROFILE_ZEN_3 ";
+  EXPECT_THAT(Refusal(zen + "cost { isolated_cpus: 4 } }" + rest).message(),
+              HasSubstr("machine.cost.isolated_cpus: 4 is out of range; allowed are 0 to 3"));
+  EXPECT_THAT(Refusal(zen + "cost { sent_interrupts_per_mille: 1001 } }" + rest).message(),
+              HasSubstr("machine.cost.sent_interrupts_per_mille"));
+  EXPECT_THAT(Refusal(zen + "cost { kernel_working_set_bytes: 70368744177665 } }" + rest).message(),
+              HasSubstr("machine.cost.kernel_working_set_bytes"));
   EXPECT_THAT(Refusal("machine { memory_bytes: 1073741824 e820 { end_bytes: 1073741824 } }" + rest).message(),
               HasSubstr("must be left out"));
   EXPECT_THAT(Refusal("cache { none {} } workload { preset: 'nope' }").message(), HasSubstr("there are: secretmem"));

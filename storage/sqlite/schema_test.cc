@@ -1,4 +1,5 @@
 // The schema against the protocol, old files, and files of others.
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -152,17 +153,16 @@ TEST_F(SchemaTest, DamageIsFoundWhenTheFileIsOpened) {
 // A file that the program of that version wrote (testdata/README.md), and that is never written again.
 std::string Golden(int version) { return absl::StrCat("storage/schema/testdata/version_", version, ".sqlite3"); }
 
-// What the store that wrote it put in as result of job 1.
+// What the store that wrote it put in as result of job 1: the metrics there were then, the last one with the largest
+// value.
 v1::JobResult GoldenResult(int version) {
+  constexpr std::array<int, 3> kMetricsOfVersion = {30, 34, 49};
   v1::JobResult result = TestResult(1, 11).result;
-  if (version == 1) {
-    v1::Metrics& metrics = *result.mutable_metrics();
-    metrics.set_replay_max_abs_difference(
-        std::numeric_limits<int64_t>::max());  // the last metric has the largest value
-    metrics.clear_cache_flush_pages();
-    metrics.clear_cache_flushes_all();
-    metrics.clear_vmalloc_splits_2m();
-    metrics.clear_vmalloc_collapses_2m();
+  v1::Metrics& metrics = *result.mutable_metrics();
+  const int last = kMetricsOfVersion.at(version - 1);
+  for (const auto* field : MetricFields()) {
+    if (field->number() == last) SetMetricValue(metrics, *field, std::numeric_limits<int64_t>::max());
+    if (field->number() > last) v1::Metrics::GetReflection()->ClearField(&metrics, field);
   }
   return result;
 }
