@@ -91,6 +91,24 @@ TEST(XpfoStudy, EachPredictionFollowsItsConstants) {
   }
 }
 
+// The guesses that are no figures of a processor.
+TEST(IntelStudy, WorkingSetsAreOrderedGuesses) {
+  const WorkingSets sets = WorkingSets::Guess(128 * kGiB);
+  const auto check = [](const char* name, const WorkingSet& set) {
+    Print(std::string("GUESS ") + name + ", KiB at 128 GiB",
+          {set.bytes.low >> 10, set.bytes.typical >> 10, set.bytes.high >> 10}, "(none)");
+    Print(std::string("GUESS ") + name + ", visits per 1M cycles", set.visits_per_million_cycles, "(none)");
+    EXPECT_TRUE(set.bytes.IsOrdered()) << name;
+    EXPECT_TRUE(set.visits_per_million_cycles.IsOrdered()) << name;
+  };
+  check("kernel_hot", sets.kernel_hot);
+  check("kernel_cold", sets.kernel_cold);
+  check("user_4k", sets.user_4k);
+  check("user_2m", sets.user_2m);
+  Print("GUESS handlers in system time, per mille", kHandlersInSystemTimePerMille, "(none)");
+  EXPECT_TRUE(kHandlersInSystemTimePerMille.IsOrdered());
+}
+
 // Intel's study (Z. Xing, Jan 2021; domain 6.1): four servers with 128 to 512 GB. On average over 259 cases 4K was
 // worst on all four, 1G best on two, 2M best on two, and large memory favours 1G. Which processors they had is not
 // known: Skylake-SP, whose TLB Cascade Lake shares, is assumed. Nothing is fitted; the working sets are guesses.
