@@ -21,15 +21,19 @@ UserCost RunCost::Total() const {
 }
 
 CostAccount::CostAccount(const CostConfig& config, size_t users)
-    : config_(config), profile_(cost::ProfileOf(config.cpu)), users_(users) {}
+    : config_(config),
+      profile_(cost::ProfileOf(config.cpu)),
+      users_(users),
+      list_allocation_(CostOf(profile_.operations, config_.targets, {.events = {}, .pages_allocated = 1})),
+      list_free_(CostOf(profile_.operations, config_.targets, {.events = {}, .pages_freed = 1})) {}
 
 void CostAccount::Start(const EventCounters& events, const Zone::LockedWork& locked) {
   events_at_start_ = events;
   locked_at_start_ = locked;
 }
 
-void CostAccount::Finish(size_t user, Kind kind, int64_t pages_zeroed, const EventCounters& events,
-                         const Zone::LockedWork& locked) {
+cost::OperationCost CostAccount::CostOfOperation(Kind kind, int64_t pages_zeroed, const EventCounters& events,
+                                                 const Zone::LockedWork& locked) const {
   cost::Work work;
   work.events = events;
   work.events -= events_at_start_;
@@ -38,11 +42,23 @@ void CostAccount::Finish(size_t user, Kind kind, int64_t pages_zeroed, const Eve
   work.pages_allocated = kind == Kind::kAllocation ? 1 : 0;
   work.pages_freed = kind == Kind::kFree ? 1 : 0;
   work.pages_zeroed = pages_zeroed;
-  const cost::OperationCost cycles = CostOf(profile_.operations, config_.targets, work);
+  return CostOf(profile_.operations, config_.targets, work);
+}
+
+void CostAccount::Finish(size_t user, Kind kind, int64_t pages_zeroed, const EventCounters& events,
+                         const Zone::LockedWork& locked) {
   UserCost& account = users_[user];
+  // Most operations of ordinary traffic are a hit of a per-CPU list and nothing else.
+  const bool is_list_hit = pages_zeroed == 0 && locked.list_blocks == locked_at_start_.list_blocks &&
+                           locked.locks == locked_at_start_.locks && events == events_at_start_;
+  const cost::OperationCost cycles = is_list_hit ? (kind == Kind::kAllocation ? list_allocation_ : list_free_)
+                                                 : CostOfOperation(kind, pages_zeroed, events, locked);
   account.cycles += cycles;
   (kind == Kind::kAllocation ? account.allocations : account.frees).Record(cycles.caller.typical);
-  account.isolated_interrupts += cost::InterruptsOfIsolated(config_.targets, work.events);
+  if (is_list_hit) return;
+  EventCounters added = events;
+  added -= events_at_start_;
+  account.isolated_interrupts += cost::InterruptsOfIsolated(config_.targets, added);
 }
 
 void CostAccount::Reset() {

@@ -67,11 +67,15 @@ class CostAccount {
   RunCost Result(const model::DirectMapCounters& map);
 
  private:
+  cost::OperationCost CostOfOperation(Kind kind, int64_t pages_zeroed, const model::EventCounters& events,
+                                      const model::Zone::LockedWork& locked) const;
   const cost::Range& TranslationPpm(const model::DirectMapCounters& map);
 
   const CostConfig config_;
   const cost::CpuProfile profile_;
   std::vector<UserCost> users_;
+  const cost::OperationCost list_allocation_;
+  const cost::OperationCost list_free_;
   model::EventCounters events_at_start_;
   model::Zone::LockedWork locked_at_start_;
   // The last prediction of the TLB model: the direct map seldom changes between two observations.

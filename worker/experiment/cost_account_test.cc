@@ -43,11 +43,26 @@ TEST(CostAccountTest, AnOperationCostsWhatItAddedToTheCounters) {
   const Range locked = Costs().zone_lock.value + Costs().zone_list_block.value * 4;
   EXPECT_EQ(cost.users[0].cycles, cost::OperationCost{});
   EXPECT_EQ(cost.users[1].cycles.zone_lock, locked);
-  EXPECT_EQ(cost.users[1].cycles.caller, locked + Costs().cpa_request.value * 2 + Costs().page_allocate.value +
-                                             Costs().page_zero.value);
+  EXPECT_EQ(cost.users[1].cycles.caller,
+            locked + Costs().cpa_request.value * 2 + Costs().page_allocate.value + Costs().page_zero.value);
   EXPECT_EQ(cost.users[1].cycles.others, Range{});
   EXPECT_EQ(cost.users[1].allocations.max(), cost.users[1].cycles.caller.typical);
   EXPECT_EQ(cost.users[1].frees.count(), 0);
+}
+
+TEST(CostAccountTest, AHitOfAPerCpuListCostsItsConstant) {
+  CostAccount account(Config(), 1);
+  model::EventCounters events;
+  events.flushes_all = 3;
+  account.Start(events, {.locks = 1, .list_blocks = 2});
+  account.Finish(0, Kind::kAllocation, 0, events, {.locks = 1, .list_blocks = 2});
+  account.Start(events, {.locks = 1, .list_blocks = 2});
+  account.Finish(0, Kind::kFree, 0, events, {.locks = 1, .list_blocks = 2});
+  const UserCost cost = account.Result(Map(0)).users[0];
+  EXPECT_EQ(cost.cycles.Total(), Costs().page_allocate.value + Costs().page_free.value);
+  EXPECT_EQ(cost.allocations.max(), Costs().page_allocate.value.typical);
+  EXPECT_EQ(cost.frees.max(), Costs().page_free.value.typical);
+  EXPECT_EQ(cost.isolated_interrupts, 0);
 }
 
 TEST(CostAccountTest, FlushesReachTheIsolatedProcessors) {
@@ -73,7 +88,8 @@ TEST(CostAccountTest, TheTotalIsTheSumOfUsers) {
   const UserCost total = cost.Total();
   EXPECT_EQ(total.allocations.count(), 3);
   EXPECT_EQ(total.allocations.max(), cost.users[2].allocations.max());
-  EXPECT_EQ(total.cycles.caller, cost.users[0].cycles.caller + cost.users[1].cycles.caller + cost.users[2].cycles.caller);
+  EXPECT_EQ(total.cycles.caller,
+            cost.users[0].cycles.caller + cost.users[1].cycles.caller + cost.users[2].cycles.caller);
 }
 
 TEST(CostAccountTest, TheMeanOverheadIsWeightedByTime) {
