@@ -12,6 +12,10 @@ namespace dmfrag::cost {
 enum class Bound : uint8_t { kLow, kTypical, kHigh };
 inline constexpr std::array<Bound, 3> kBounds = {Bound::kLow, Bound::kTypical, Bound::kHigh};
 
+constexpr Bound Opposite(Bound bound) {
+  return bound == Bound::kLow ? Bound::kHigh : bound == Bound::kHigh ? Bound::kLow : bound;
+}
+
 // Integers that stick at the largest value instead of overflowing: a cost beyond it is absurd, not undefined.
 // REQUIRES: arguments >= 0.
 constexpr int64_t AddSaturating(int64_t a, int64_t b) {

@@ -157,10 +157,6 @@ std::vector<int64_t> MissesPpm(std::span<const TlbArray> arrays, const std::vect
   return hits;
 }
 
-Bound Opposite(Bound bound) {
-  return bound == Bound::kLow ? Bound::kHigh : bound == Bound::kHigh ? Bound::kLow : bound;
-}
-
 // What remains of a cache for page tables, in lines.
 int64_t LinesFor(const Figure& bytes, const TranslationCosts& costs, Bound bound) {
   const int64_t share = costs.table_share_per_mille.value.at(Opposite(bound));

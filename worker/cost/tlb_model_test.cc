@@ -100,6 +100,24 @@ TEST(TlbModel, SmashedPagesTakeTheEntriesOfTheirPieces) {
   EXPECT_GT(smashed.typical, 5 * whole.typical);
 }
 
+// What fits neither the processor's own cache nor a page, but the last level.
+TEST(TlbModel, WalksEndInTheLastLevelBeforeMemory) {
+  CpuProfile profile = Simple(1, 1);
+  profile.translation.walk_from_l3.value = Range::Exactly(50);
+  profile.translation.l3_bytes.value = Range::Exactly(1 << 20);
+  profile.translation.table_share_per_mille.value = Range::Exactly(1000);
+  const WorkingSets sets = {.kernel_cold = Set(8000 * 4096, 1000)};
+  EXPECT_NEAR(TranslationOverheadPpm(profile, {.bytes_4k = 8 * kGiB}, sets).typical, 50'000, 100);
+}
+
+// As 1G pages of Zen 1: a hit of the first level needs no second one.
+TEST(TlbModel, WhatTheFirstLevelHoldsNeedsNoSecond) {
+  CpuProfile profile = Simple(64, 64);
+  profile.tlb.level2[0].holds.k1G = false;
+  const WorkingSets sets = {.kernel_hot = Set(100 * 4096, 1000)};
+  EXPECT_EQ(TranslationOverheadPpm(profile, {.bytes_1g = 8 * kGiB}, sets), Range{});
+}
+
 TEST(TlbModel, ASizeNoArrayHoldsAlwaysWalks) {
   CpuProfile profile = Simple(64, 64);
   profile.tlb.level1[0].holds.k1G = false;

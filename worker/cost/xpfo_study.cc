@@ -35,10 +35,6 @@ int64_t RoundMillicycles(const OperationCosts& costs, uint32_t cpus, Ends ends) 
          1000 * costs.ipi_start.value.at(ends.start) + PerCpuMillicycles(costs, ends.per_cpu) * (cpus - 1);
 }
 
-Bound Opposite(Bound bound) {
-  return bound == Bound::kLow ? Bound::kHigh : bound == Bound::kHigh ? Bound::kLow : bound;
-}
-
 }  // namespace
 
 XpfoRatios PredictXpfo(const OperationCosts& costs, uint32_t fitted_cpus, int64_t fitted_per_mille, uint32_t cpus) {
