@@ -15,6 +15,7 @@ namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::Not;
 using testing::SizeIs;
 
 constexpr uint64_t kLargeSeed = 18446744073709551615u;
@@ -163,6 +164,18 @@ TEST_F(ResultsTest, FailedAndUnfinishedJobsAreCountedAndNotAveraged) {
   server_.results.results[1].set_state(v1::JOB_STATE_QUEUED);
   const ProgramResult result = Run({"results", "e1"});
   EXPECT_THAT(result.out, HasSubstr("none    1 GiB   1/3 (1 failed)          102"));
+}
+
+TEST_F(ResultsTest, CostsAreShownWhereThereAreAny) {
+  EXPECT_THAT(Run({"results", "e1"}).out, Not(HasSubstr("TLB ppm")));
+  for (v1::Result& result : server_.results.results) {
+    result.mutable_result()->mutable_metrics()->set_predicted_cycles(123);
+    result.mutable_result()->mutable_metrics()->set_translation_ppm(456);
+  }
+  const std::string out = Run({"results", "e1"}).out;
+  EXPECT_THAT(out, HasSubstr("held pages   cycles  TLB ppm"));
+  EXPECT_THAT(out, HasSubstr("123 ± 0  456 ± 0\n"));
+  EXPECT_THAT(out, HasSubstr("rest on guesses"));
 }
 
 TEST_F(ResultsTest, NoResultsGiveAnEmptyTable) {

@@ -22,12 +22,27 @@ struct TableColumn {
   std::string_view metric;
   const char* title;
   const char* unit_suffix;
+  bool is_cost = false;  // shown only if a processor was given
 };
-constexpr std::array<TableColumn, 5> kTableColumns = {{{kHeadline, "splits 2M", ""},
+constexpr std::array<TableColumn, 7> kTableColumns = {{{kHeadline, "splits 2M", ""},
                                                        {"splits_1g", "splits 1G", ""},
                                                        {"direct_map_4k_percent", "DirectMap4k", " %"},
                                                        {"flushes", "flushes", ""},
-                                                       {"held_pages", "held pages", ""}}};
+                                                       {"held_pages", "held pages", ""},
+                                                       {"predicted_cycles", "cycles", "", /*is_cost=*/true},
+                                                       {"translation_ppm", "TLB ppm", "", /*is_cost=*/true}}};
+
+std::vector<TableColumn> ColumnsFor(const Aggregation& aggregation) {
+  bool has_cost = false;
+  for (const auto& [number, point] : aggregation.points()) {
+    has_cost = has_cost || point.metrics[MetricIndex("predicted_cycles")].size() > 0;
+  }
+  std::vector<TableColumn> columns;
+  for (const TableColumn& column : kTableColumns) {
+    if (has_cost || !column.is_cost) columns.push_back(column);
+  }
+  return columns;
+}
 
 std::string JobsText(const PointAggregate& point) {
   if (point.succeeded == point.jobs) return absl::StrCat(point.jobs);
@@ -45,11 +60,16 @@ std::string HeadLine(const v1::Experiment& experiment) {
                       "\n");
 }
 
-std::string Legend(bool styled, bool any_best) {
+std::string Legend(bool styled, bool any_best, bool has_cost) {
   std::string legend =
       "mean ± half-width of the 95 % confidence interval (Student t) over replicates; DirectMap4k: share of the direct "
       "map\n"
       "in 4K pages at the end; flushes: whole and range; held pages: 4K pages idle in caches at the end";
+  if (has_cost) {
+    absl::StrAppend(&legend,
+                    "\ncycles: predicted, of all CPUs, typical; TLB ppm: predicted share of cycles that address "
+                    "translation adds; both\nrest on guesses: their low and high ends are in -o json");
+  }
   if (any_best) {
     absl::StrAppend(&legend, "\n", styled ? "bold" : "*", ": fewest 2M splits among points that differ in cache");
   }
@@ -63,7 +83,8 @@ std::string AggregateTable(const v1::Experiment& experiment, const Aggregation& 
   Table table;
   for (const std::string& title : AxisTitles(experiment)) table.AddColumn(title, Table::Align::kLeft);
   table.AddColumn("jobs", Table::Align::kRight);
-  for (const TableColumn& column : kTableColumns) table.AddColumn(column.title, Table::Align::kRight);
+  const std::vector<TableColumn> columns = ColumnsFor(aggregation);
+  for (const TableColumn& column : columns) table.AddColumn(column.title, Table::Align::kRight);
   for (const auto& [number, point] : aggregation.points()) {
     std::vector<Cell> cells;
     for (int i = 0; i < experiment.axes_size(); ++i) {
@@ -71,14 +92,15 @@ std::string AggregateTable(const v1::Experiment& experiment, const Aggregation& 
       cells.push_back({known ? Printable(point.axis_labels[i]) : "?"});
     }
     cells.push_back({JobsText(point)});
-    for (const TableColumn& column : kTableColumns) {
+    for (const TableColumn& column : columns) {
       const Sample& sample = point.metrics[MetricIndex(std::string(column.metric))];
       const bool mark = column.metric == kHeadline && best.contains(number);
       cells.push_back({FormatMean(sample) + (sample.size() > 0 ? column.unit_suffix : ""), mark});
     }
     table.AddRow(std::move(cells));
   }
-  return HeadLine(experiment) + "\n" + table.Render(styled) + "\n" + Legend(styled, !best.empty());
+  return HeadLine(experiment) + "\n" + table.Render(styled) + "\n" +
+         Legend(styled, !best.empty(), columns.back().is_cost);
 }
 
 std::string AggregateCsv(const v1::Experiment& experiment, const Aggregation& aggregation) {

@@ -160,6 +160,15 @@ TEST(CanonicalTest, RefusalNamesFieldAndRemedy) {
   EXPECT_THAT(Refusal("machine { numa_nodes: 5 }" + rest).message(), HasSubstr("5 nodes need as many processors"));
   EXPECT_THAT(Refusal("machine { memory_bytes: 268435456 numa_nodes: 4 }" + rest).message(),
               HasSubstr("4 nodes need 512 MiB"));
+  EXPECT_THAT(Refusal("machine { cost { isolated_cpus: 1 } }" + rest).message(),
+              HasSubstr("machine.cost: needs machine.cpu_profile"));
+  const std::string zen = "machine { cpu_profile: CPU_PROFILE_ZEN_3 ";
+  EXPECT_THAT(Refusal(zen + "cost { isolated_cpus: 4 } }" + rest).message(),
+              HasSubstr("machine.cost.isolated_cpus: 4 is out of range; allowed are 0 to 3"));
+  EXPECT_THAT(Refusal(zen + "cost { sent_interrupts_per_mille: 1001 } }" + rest).message(),
+              HasSubstr("machine.cost.sent_interrupts_per_mille"));
+  EXPECT_THAT(Refusal(zen + "cost { kernel_working_set_bytes: 70368744177665 } }" + rest).message(),
+              HasSubstr("machine.cost.kernel_working_set_bytes"));
   EXPECT_THAT(Refusal("machine { memory_bytes: 1073741824 e820 { end_bytes: 1073741824 } }" + rest).message(),
               HasSubstr("must be left out"));
   EXPECT_THAT(Refusal("cache { none {} } workload { preset: 'nope' }").message(), HasSubstr("there are: secretmem"));

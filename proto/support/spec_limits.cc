@@ -61,6 +61,27 @@ absl::Status CheckSnapshot(const v1::MachineSpec& machine) {
   return absl::OkStatus();
 }
 
+absl::Status CheckCost(const v1::MachineSpec& machine) {
+  // A cost whose fields all have their default, 0, is none.
+  const v1::CostSpec& cost = machine.cost();
+  const bool is_default = cost.isolated_cpus() == 0 && cost.sent_interrupts_per_mille() == 0 &&
+                          cost.kernel_working_set_bytes() == 0 && cost.user_4k_working_set_bytes() == 0 &&
+                          cost.user_2m_working_set_bytes() == 0;
+  if (is_default) return absl::OkStatus();
+  if (machine.cpu_profile() == v1::CPU_PROFILE_UNSPECIFIED) {
+    return WrongField("machine.cost", "needs machine.cpu_profile; give one, for example zen_3, or leave the cost out");
+  }
+  constexpr uint32_t kDefaultCpus = 4;
+  const uint32_t cpus = machine.has_cpus() ? machine.cpus() : kDefaultCpus;
+  RETURN_IF_ERROR(CheckRange("machine.cost.isolated_cpus", cost.isolated_cpus(), 0, cpus - 1));
+  RETURN_IF_ERROR(CheckRange("machine.cost.sent_interrupts_per_mille", cost.sent_interrupts_per_mille(), 0, 1000));
+  RETURN_IF_ERROR(
+      CheckRange("machine.cost.kernel_working_set_bytes", cost.kernel_working_set_bytes(), 0, kMaxMemoryBytes));
+  RETURN_IF_ERROR(
+      CheckRange("machine.cost.user_4k_working_set_bytes", cost.user_4k_working_set_bytes(), 0, kMaxMemoryBytes));
+  return CheckRange("machine.cost.user_2m_working_set_bytes", cost.user_2m_working_set_bytes(), 0, kMaxMemoryBytes);
+}
+
 absl::Status CheckMachine(const v1::MachineSpec& machine) {
   if (!machine.boot_snapshot_sha256().empty()) return CheckSnapshot(machine);
   if (!machine.e820().empty()) RETURN_IF_ERROR(CheckLayout(machine));
@@ -70,7 +91,7 @@ absl::Status CheckMachine(const v1::MachineSpec& machine) {
       return WrongField("machine.memory_bytes", "must be a multiple of 4096");
   }
   if (machine.has_cpus()) RETURN_IF_ERROR(CheckRange("machine.cpus", machine.cpus(), 1, 4096));
-  return absl::OkStatus();
+  return CheckCost(machine);
 }
 
 absl::Status CheckCache(const v1::CacheSpec& cache) {

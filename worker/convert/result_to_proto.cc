@@ -5,6 +5,8 @@
 #include <tuple>
 
 #include "third_party/abseil_extras/check.h"
+#include "worker/cost/range.h"
+#include "worker/experiment/cost_account.h"
 
 namespace dmfrag::convert {
 namespace {
@@ -24,6 +26,35 @@ void SetEvents(v1::Metrics& metrics, const EventCounters& events) {
   EventCounters::ForEach(events, [&](const char* name, int64_t value, bool) { SetMetric(metrics, name, value); });
 }
 
+// Calls visit(metric, value) for each metric of what a user's operations cost, or a run's.
+template <typename Visitor>
+void ForEachCost(const experiment::UserCost& cost, const Visitor& visit) {
+  const cost::Range cycles = cost.cycles.Total();
+  visit("predicted_cycles_low", cycles.low);
+  visit("predicted_cycles", cycles.typical);
+  visit("predicted_cycles_high", cycles.high);
+  visit("zone_lock_cycles", cost.cycles.zone_lock.typical);
+  if (cost.allocations.count() > 0) {
+    visit("allocation_cycles_p50", cost.allocations.Quantile(500));
+    visit("allocation_cycles_p99", cost.allocations.Quantile(990));
+    visit("allocation_cycles_max", cost.allocations.max());
+  }
+  if (cost.frees.count() > 0) {
+    visit("free_cycles_p50", cost.frees.Quantile(500));
+    visit("free_cycles_p99", cost.frees.Quantile(990));
+    visit("free_cycles_max", cost.frees.max());
+  }
+  visit("flush_ipis_isolated", cost.isolated_interrupts);
+}
+
+void SetCost(const experiment::RunCost& cost, v1::Metrics& metrics) {
+  ForEachCost(cost.Total(), [&](const char* name, int64_t value) { SetMetric(metrics, name, value); });
+  metrics.set_translation_ppm_low(cost.translation_ppm.low);
+  metrics.set_translation_ppm(cost.translation_ppm.typical);
+  metrics.set_translation_ppm_high(cost.translation_ppm.high);
+  if (cost.translation_ppm_mean.has_value()) metrics.set_translation_ppm_mean(*cost.translation_ppm_mean);
+}
+
 void AddAttribution(v1::JobResult& result, const std::string& user, const std::string& cache, const std::string& metric,
                     int64_t value) {
   if (value == 0) return;
@@ -36,11 +67,16 @@ void AddAttribution(v1::JobResult& result, const std::string& user, const std::s
 
 // A user of permissions meets the cache in all it does; others only in what the cache does to them. Zeros are left out.
 void AddAttributions(const RunResult& run, v1::JobResult& result) {
-  for (const experiment::UserResult& user : run.users) {
+  for (size_t i = 0; i < run.users.size(); ++i) {
+    const experiment::UserResult& user = run.users[i];
     const std::string own_cache = user.uses_cache ? run.cache_name : "";
     EventCounters::ForEach(user.events, [&](const char* name, int64_t value, bool of_cache) {
       AddAttribution(result, user.name, of_cache ? run.cache_name : own_cache, name, value);
     });
+    if (run.cost.has_value()) {
+      ForEachCost(run.cost->users[i],
+                  [&](const char* name, int64_t value) { AddAttribution(result, user.name, own_cache, name, value); });
+    }
     AddAttribution(result, user.name, own_cache, "live_pages", user.live_pages);
     AddAttribution(result, user.name, own_cache, "protected_pages", user.protected_pages);
   }
@@ -183,6 +219,7 @@ v1::JobResult ResultFromRun(const RunResult& run) {
   metrics.set_protected_pages(run.TotalProtectedPages());
   metrics.set_free_pages(run.free_pages);
   metrics.set_restorable_blocks(run.restorable_blocks);
+  if (run.cost.has_value()) SetCost(*run.cost, metrics);
   AddAttributions(run, result);
   if (!run.series.empty()) *result.mutable_time_series() = EncodeSmall(run.series);
   return result;

@@ -30,6 +30,43 @@ RunResult SomeRun() {
   return run;
 }
 
+experiment::RunCost SomeCost() {
+  experiment::RunCost cost{
+      .users = std::vector<experiment::UserCost>(2), .translation_ppm = {10, 20, 30}, .translation_ppm_mean = 15};
+  cost.users[0].cycles = {.caller = {100, 200, 300}, .others = {1, 2, 3}, .zone_lock = {4, 5, 6}};
+  cost.users[0].allocations.Record(20);
+  cost.users[0].isolated_interrupts = 9;
+  cost.users[1].cycles.caller = {1000, 2000, 3000};
+  cost.users[1].allocations.Record(10);
+  cost.users[1].frees.Record(30);
+  return cost;
+}
+
+TEST(ResultFromRunTest, CostIsTheSumOfUsersWithQuantilesOfAll) {
+  RunResult run = SomeRun();
+  run.cost = SomeCost();
+  const v1::JobResult result = ResultFromRun(run);
+  const v1::Metrics& metrics = result.metrics();
+  EXPECT_EQ(metrics.predicted_cycles_low(), 1101);
+  EXPECT_EQ(metrics.predicted_cycles(), 2202);
+  EXPECT_EQ(metrics.predicted_cycles_high(), 3303);
+  EXPECT_EQ(metrics.zone_lock_cycles(), 5);
+  EXPECT_EQ(metrics.allocation_cycles_p50(), 10);
+  EXPECT_EQ(metrics.allocation_cycles_max(), 20);
+  EXPECT_EQ(metrics.free_cycles_p99(), 30);
+  EXPECT_EQ(metrics.flush_ipis_isolated(), 9);
+  EXPECT_EQ(metrics.translation_ppm_low(), 10);
+  EXPECT_EQ(metrics.translation_ppm_mean(), 15);
+  int64_t of_users = 0;
+  for (const v1::Attribution& row : result.attributions()) {
+    if (row.metric() == "predicted_cycles") of_users += row.value();
+    EXPECT_FALSE(row.user() == "z-secret" && row.metric() == "free_cycles_p50") << "it freed nothing";
+  }
+  EXPECT_EQ(of_users, 2202);
+  run.cost->users[1].frees = {};
+  EXPECT_FALSE(ResultFromRun(run).metrics().has_free_cycles_max()) << "nobody freed anything";
+}
+
 TEST(ResultFromRunTest, TotalsAreSumsOverUsers) {
   const v1::Metrics metrics = ResultFromRun(SomeRun()).metrics();
   EXPECT_EQ(metrics.splits_2m(), 3);
@@ -39,12 +76,22 @@ TEST(ResultFromRunTest, TotalsAreSumsOverUsers) {
   EXPECT_EQ(metrics.direct_map_4k_kib(), 40);
 }
 
+bool IsOfCost(const std::string& metric) {
+  return metric.find("_cycles") != std::string::npos || metric.rfind("translation_", 0) == 0 ||
+         metric == "flush_ipis_isolated";
+}
+
 TEST(ResultFromRunTest, EveryMetricThatAppliesIsThereAndNoOther) {
   const v1::Metrics metrics = ResultFromRun(SomeRun()).metrics();
+  RunResult with_cost = SomeRun();
+  with_cost.cost = SomeCost();
+  const v1::Metrics metrics_with_cost = ResultFromRun(with_cost).metrics();
   const auto* descriptor = v1::Metrics::descriptor();
   for (int i = 0; i < descriptor->field_count(); ++i) {
     const auto* field = descriptor->field(i);
-    const bool applies = field->name().rfind("replay_", 0) != 0 && field->name() != "direct_map_1g_kib";
+    const bool known = field->name().rfind("replay_", 0) != 0 && field->name() != "direct_map_1g_kib";
+    const bool applies = known && !IsOfCost(field->name());
+    EXPECT_EQ(metrics.GetReflection()->HasField(metrics_with_cost, field), known) << field->name();
     EXPECT_EQ(metrics.GetReflection()->HasField(metrics, field), applies) << field->name();
   }
   RunResult with_1g = SomeRun();

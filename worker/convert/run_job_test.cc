@@ -1,7 +1,9 @@
 #include "worker/convert/run_job.h"
 
 #include <map>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "google/protobuf/text_format.h"
@@ -94,6 +96,40 @@ TEST(RunJobTest, EveryFieldOfTheSpecReachesTheModel) {
         "kernel { cpa_release: KERNEL_RELEASE_6_16 }", "kernel { allocator_release: KERNEL_RELEASE_6_1 }",
         "workload { mix { users { name: \"more\" secretmem {} } } }"}) {
     EXPECT_NE(ResultSha256Hex(MustRun(base, change)), digest) << change;
+  }
+}
+
+TEST(RunJobTest, ACpuProfileAddsACostAndChangesNothingElse) {
+  const std::string base = std::string("cache { none {} }") + kMix;
+  const v1::JobResult without = MustRun(base);
+  EXPECT_FALSE(without.metrics().has_predicted_cycles());
+  v1::JobResult with = MustRun(base, "machine { cpu_profile: CPU_PROFILE_ZEN_3 }");
+  EXPECT_GT(with.metrics().predicted_cycles(), with.metrics().predicted_cycles_low());
+  EXPECT_GT(with.metrics().predicted_cycles_high(), with.metrics().predicted_cycles());
+  EXPECT_TRUE(with.metrics().has_flush_ipis_isolated());
+  EXPECT_EQ(with.metrics().splits_2m(), without.metrics().splits_2m());
+  EXPECT_EQ(with.time_series().SerializeAsString(), without.time_series().SerializeAsString());
+}
+
+TEST(RunJobTest, EveryFieldOfTheCostReachesTheModel) {
+  const std::string base = std::string("cache { none {} }") + kMix;
+  std::set<std::string> digests;
+  const std::vector<std::string> changes = {"",
+                                            "cpu_profile: CPU_PROFILE_SKYLAKE_SP",
+                                            "cpu_profile: CPU_PROFILE_ICE_LAKE_SP",
+                                            "cpu_profile: CPU_PROFILE_SAPPHIRE_RAPIDS",
+                                            "cpu_profile: CPU_PROFILE_ZEN_1",
+                                            "cpu_profile: CPU_PROFILE_ZEN_4",
+                                            "cpu_profile: CPU_PROFILE_ZEN_5",
+                                            "cost { isolated_cpus: 2 }",
+                                            "cost { sent_interrupts_per_mille: 600 }",
+                                            "cost { kernel_working_set_bytes: 123456789 }",
+                                            "cost { user_4k_working_set_bytes: 123456789 }",
+                                            "cost { user_2m_working_set_bytes: 123456789000 }"};
+  for (const std::string& change : changes) {
+    const std::string profile = change.rfind("cpu_profile", 0) == 0 ? "" : "cpu_profile: CPU_PROFILE_ZEN_3 ";
+    EXPECT_TRUE(digests.insert(ResultSha256Hex(MustRun(base, "machine { " + profile + change + " }"))).second)
+        << change;
   }
 }
 

@@ -73,6 +73,7 @@ class MappedObjects : public PageUser {
   void Free(const Operation&, FrameNumber page) override { supply_->cache().Free(page); }
 
   bool keeps_parts() const override { return false; }
+  bool changes_objects() const override { return true; }
   bool Protect(const Operation& operation, const std::vector<FrameNumber>& pages) override {
     const model::VirtualRange area = supply_->machine().Vmap(pages);
     areas_.emplace(operation.object, area);
@@ -109,6 +110,7 @@ class PackedObjects : public PageUser {
   explicit PackedObjects(PackPool* pool) : pool_(pool) {}
 
   uint64_t AllocationsOf(const Operation&) const override { return 0; }
+  bool changes_objects() const override { return true; }
   std::optional<FrameNumber> Allocate(const Operation&) override { return std::nullopt; }
   void Free(const Operation&, FrameNumber) override {}
   bool Protect(const Operation& operation, const std::vector<FrameNumber>&) override {

@@ -36,6 +36,8 @@ class PageUser {
   virtual bool Protect(const workload::Operation&, const std::vector<model::FrameNumber>&) { return true; }
   virtual void Unprotect(const workload::Operation&, const std::vector<model::FrameNumber>&) {}
 
+  // Protect and Unprotect do something.
+  virtual bool changes_objects() const { return false; }
   // Pages it has beside the blocks of its objects.
   virtual int64_t other_pages() const { return 0; }
 };

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/experiment/cost_account.h"
 #include "worker/experiment/live_pages.h"
 #include "worker/experiment/pack_pool.h"
 #include "worker/experiment/page_supply.h"
@@ -57,11 +58,14 @@ class Runner {
         supply_(machine_.get(), cache_.get(), &pressure_),
         packs_(&supply_) {
     for (const workload::UserConfig& user : config.mix.users) {
-      users_.push_back(MakePageUser(workload::TrafficOf(user), &supply_, &packs_));
+      const workload::ObjectTraffic traffic = workload::TrafficOf(user);
+      users_.push_back(MakePageUser(traffic, &supply_, &packs_));
+      zeroes_.push_back(traffic.permission != nullptr && traffic.permission->zeroes_pages);
     }
     const model::BootMappingRules& mapping = config.machine.mapping;
     result_.has_1g_pages = mapping.gbpages && mapping.pse && !mapping.debug_pagealloc;
     result_.cache_name = cache_->name();
+    if (config.cost.has_value()) cost_.emplace(*config.cost, config.mix.users.size());
     warm_ = length_.warmup_us == 0;
     start_counters_ = machine_->direct_map_counters();
   }
@@ -82,7 +86,9 @@ class Runner {
     if (!warm_ && now >= warmup_end_) ResetCounters();
     if (!warm_) return;
     const uint64_t measured_us = now.us() - warmup_end_.us();
-    if (sampler_.IsDue(measured_us)) sampler_.RecordUpTo(measured_us, CurrentSample());
+    if (!sampler_.IsDue(measured_us)) return;
+    sampler_.RecordUpTo(measured_us, CurrentSample());
+    if (cost_.has_value()) cost_->Observe(measured_us, machine_->direct_map_counters());
   }
 
   // The kernel's statistics work, once a second (sysctl_stat_interval). Per-CPU lists have nothing left to give up
@@ -102,6 +108,7 @@ class Runner {
     for (UserResult& user : result_.users) user.events = {};
     result_.held_pages_max = HeldPages();
     start_counters_ = machine_->direct_map_counters();
+    if (cost_.has_value()) cost_->Reset();
   }
 
   int64_t HeldPages() const { return static_cast<int64_t>(cache_->idle_pages().raw()); }
@@ -122,6 +129,16 @@ class Runner {
     return operation.kind == Operation::Kind::kCreate ? Create(operation) : Destroy(operation);
   }
 
+  void StartCost(const UserResult& user) {
+    if (cost_.has_value()) cost_->Start(user.events, machine_->allocator().locked_work());
+  }
+  void FinishCost(const Operation& operation, CostAccount::Kind kind) {
+    if (!cost_.has_value()) return;
+    const int64_t pages_zeroed = zeroes_[operation.user] ? static_cast<int64_t>(operation.order.frames().raw()) : 0;
+    cost_->Finish(operation.user, kind, pages_zeroed, result_.users[operation.user].events,
+                  machine_->allocator().locked_work());
+  }
+
   bool CountOperation(UserResult& user) {
     if (length_.max_operations != 0) {
       if (operations_left_ == 0) return false;
@@ -137,7 +154,9 @@ class Runner {
     const ObjectTable::Slot object = pages_.Create(operation);
     for (uint64_t left = user.AllocationsOf(operation); left > 0; --left) {
       if (!CountOperation(result)) return false;
+      StartCost(result);
       const std::optional<FrameNumber> block = user.Allocate(operation);
+      FinishCost(operation, CostAccount::Kind::kAllocation);
       if (!block.has_value()) {
         ++result.events.allocations_failed;
         if (!user.keeps_parts()) GiveUp(operation, object);
@@ -147,13 +166,30 @@ class Runner {
       pages_.Hold(object, operation, *block);
       result_.held_pages_max = std::max(result_.held_pages_max, HeldPages());
     }
-    if (!user.Protect(operation, pages_.objects().blocks(object))) {
+    if (!Protect(operation, object)) {
       ++result.events.allocations_failed;
       GiveUp(operation, object);
     }
     pages_.Complete(object);
     result_.held_pages_max = std::max(result_.held_pages_max, HeldPages());
     return true;
+  }
+
+  // What changes an object as a whole costs as one more allocation, or free.
+  bool Protect(const Operation& operation, ObjectTable::Slot object) {
+    PageUser& user = *users_[operation.user];
+    if (!user.changes_objects()) return user.Protect(operation, pages_.objects().blocks(object));
+    StartCost(result_.users[operation.user]);
+    const bool done = user.Protect(operation, pages_.objects().blocks(object));
+    FinishCost(operation, CostAccount::Kind::kAllocation);
+    return done;
+  }
+  void Unprotect(const Operation& operation, const std::vector<FrameNumber>& blocks) {
+    PageUser& user = *users_[operation.user];
+    if (!user.changes_objects()) return user.Unprotect(operation, blocks);
+    StartCost(result_.users[operation.user]);
+    user.Unprotect(operation, blocks);
+    FinishCost(operation, CostAccount::Kind::kFree);
   }
 
   // Frees what an object got before it met the end of memory; it lives on without pages. No operation is counted: the
@@ -170,11 +206,13 @@ class Runner {
     PageUser& user = *users_[operation.user];
     const std::vector<FrameNumber>& blocks =
         pages_.objects().blocks(pages_.objects().Find(operation.user, operation.object));
-    user.Unprotect(operation, blocks);
+    Unprotect(operation, blocks);
     for (FrameNumber block : blocks) {
       if (!CountOperation(result_.users[operation.user])) return false;
       pages_.Release(operation, block);
+      StartCost(result_.users[operation.user]);
       user.Free(operation, block);
+      FinishCost(operation, CostAccount::Kind::kFree);
     }
     result_.held_pages_max = std::max(result_.held_pages_max, HeldPages());
     pages_.Remove(operation);
@@ -190,6 +228,7 @@ class Runner {
     result_.restorable_blocks =
         static_cast<int64_t>(CountRestorableBlocks(machine_->direct_map(), machine_->allocator()));
     result_.series = sampler_.series();
+    if (cost_.has_value()) result_.cost = cost_->Result(machine_->direct_map_counters());
     return std::move(result_);
   }
 
@@ -205,6 +244,7 @@ class Runner {
   uint64_t operations_left_;
   uint64_t ticks_ = 0;
   Sampler sampler_;
+  std::optional<CostAccount> cost_;
   model::DirectMapCounters start_counters_;
   RunResult result_;
   LivePages pages_;
@@ -212,6 +252,7 @@ class Runner {
   PageSupply supply_;
   PackPools packs_;
   std::vector<std::unique_ptr<PageUser>> users_;  // in the order of the mix
+  std::vector<bool> zeroes_;                      // by user: clears its pages when they come and before they go
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "worker/experiment/cost_account.h"
 #include "worker/model/machine.h"
 #include "worker/policy/registry.h"
 #include "worker/workload/mix.h"
@@ -27,6 +28,7 @@ struct RunConfig {
   workload::MixConfig mix;
   RunLength length;
   uint64_t seed = 1;
+  std::optional<CostConfig> cost = std::nullopt;  // nullopt: no cost is predicted
 };
 
 }  // namespace dmfrag::experiment

@@ -2,9 +2,11 @@
 #define DMFRAG_WORKER_EXPERIMENT_RUN_RESULT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "worker/experiment/cost_account.h"
 #include "worker/experiment/sampler.h"
 #include "worker/model/direct_map_counters.h"
 #include "worker/model/event_counters.h"
@@ -34,6 +36,7 @@ struct RunResult {
   int64_t free_pages = 0;
   int64_t restorable_blocks = 0;
   TimeSeries series;
+  std::optional<RunCost> cost;  // if the configuration asks for it
 
   // Events of all users.
   model::EventCounters TotalEvents() const;

@@ -114,6 +114,68 @@ TEST(RunTest, GlobalSplitsFewerLargePagesThanNone) {
   EXPECT_GT(global, 0);
 }
 
+CostConfig SomeCost(uint32_t cpus = 4) {
+  return {.cpu = cost::CpuModel::kSkylakeSp,
+          .targets = {.cpus = cpus, .isolated = 1},
+          .working_sets = cost::WorkingSets::Guess(512 * kMib)};
+}
+
+TEST(RunTest, AskingForACostChangesNothingElse) {
+  RunConfig config = Config("global");
+  const RunResult without = MustRun(config);
+  EXPECT_FALSE(without.cost.has_value());
+  config.cost = SomeCost();
+  const RunResult with = MustRun(config);
+  EXPECT_EQ(Fingerprint(with), Fingerprint(without));
+  ASSERT_TRUE(with.cost.has_value());
+}
+
+TEST(RunTest, EveryOperationHasACostAndEveryFlushIsInIt) {
+  RunConfig config = Config("none");
+  config.cost = SomeCost();
+  const RunResult result = MustRun(config);
+  const model::EventCounters events = result.TotalEvents();
+  const UserCost total = result.cost->Total();
+  EXPECT_EQ(total.allocations.count() + total.frees.count(), events.operations);
+  EXPECT_EQ(total.isolated_interrupts, events.flushes_all + events.flushes_range);
+  // One of three other processors is isolated.
+  EXPECT_EQ(total.isolated_interrupts * 3, events.flush_ipis);
+  EXPECT_TRUE(total.cycles.Total().IsOrdered());
+  EXPECT_GT(total.cycles.zone_lock.typical, 0);
+  EXPECT_GT(result.cost->translation_ppm.typical, 0);
+  EXPECT_TRUE(result.cost->translation_ppm_mean.has_value());
+  // A secret page's fault: a list hit 150, a request 400, an entry 60, a page zeroed 500, a flush of a page 300 + 3150
+  // + 3 x 420. Its free: 120 + 400 + 60 + 500. Quantiles are up to a sixteenth too high.
+  const UserCost& secretmem = result.cost->users[0];
+  EXPECT_GE(secretmem.allocations.Quantile(500), 5820);
+  EXPECT_LE(secretmem.allocations.Quantile(500), 5820 * 17 / 16);
+  EXPECT_GE(secretmem.frees.Quantile(500), 1080);
+  EXPECT_LE(secretmem.frees.Quantile(500), 1080 * 17 / 16);
+  // Ordinary pages never flush.
+  EXPECT_EQ(result.cost->users[1].cycles.others, cost::Range{});
+  EXPECT_GT(result.cost->users[0].allocations.max(), result.cost->users[0].allocations.Quantile(500)) << "splits";
+}
+
+TEST(RunTest, CostIsCountedFromTheEndOfTheWarmUp) {
+  RunConfig config = Config("none");
+  config.length.warmup_us = 5000000;
+  config.cost = SomeCost();
+  const RunResult result = MustRun(config);
+  const UserCost total = result.cost->Total();
+  EXPECT_EQ(total.allocations.count() + total.frees.count(), result.TotalEvents().operations);
+}
+
+TEST(RunTest, MoreProcessorsCostMore) {
+  RunConfig config = Config("none");
+  config.cost = SomeCost(4);
+  const cost::OperationCost four = MustRun(config).cost->Total().cycles;
+  config.machine.cpus = 64;
+  config.cost = SomeCost(64);
+  const cost::OperationCost many = MustRun(config).cost->Total().cycles;
+  EXPECT_GT(many.caller.low, four.caller.low);
+  EXPECT_GT(many.others.typical, 10 * four.others.typical);
+}
+
 TEST(RunTest, NoneHoldsNothing) {
   const RunResult result = MustRun(Config("none"));
   EXPECT_EQ(result.held_pages, 0);

@@ -5,13 +5,28 @@
 
 namespace dmfrag::model {
 
-EventCounters& EventCounters::operator+=(const EventCounters& other) {
+namespace {
+
+// Calls combine(field of `to`, field of `from`) for each field.
+template <typename Combine>
+void CombineFields(EventCounters& to, const EventCounters& from, const Combine& combine) {
   constexpr size_t kFields = sizeof(EventCounters) / sizeof(int64_t);
   std::array<int64_t, kFields> values = {};
   size_t field = 0;
-  ForEach(other, [&](const char*, int64_t value, bool) { values[field++] = value; });
+  EventCounters::ForEach(from, [&](const char*, int64_t value, bool) { values[field++] = value; });
   field = 0;
-  ForEach(*this, [&](const char*, int64_t& value, bool) { value += values[field++]; });
+  EventCounters::ForEach(to, [&](const char*, int64_t& value, bool) { combine(value, values[field++]); });
+}
+
+}  // namespace
+
+EventCounters& EventCounters::operator+=(const EventCounters& other) {
+  CombineFields(*this, other, [](int64_t& value, int64_t more) { value += more; });
+  return *this;
+}
+
+EventCounters& EventCounters::operator-=(const EventCounters& other) {
+  CombineFields(*this, other, [](int64_t& value, int64_t less) { value -= less; });
   return *this;
 }
 

@@ -72,6 +72,8 @@ struct EventCounters {
   }
 
   EventCounters& operator+=(const EventCounters& other);
+  // What happened since the counters were `other`.
+  EventCounters& operator-=(const EventCounters& other);
   friend bool operator==(const EventCounters&, const EventCounters&) = default;
 };
 

@@ -166,6 +166,7 @@ FrameIndex PageAllocator::RemoveFrom(ZoneState& zone, FrameCount mark, Order ord
                                      Zone::Fragmentation fragmentation, uint32_t cpu) {
   // Per-CPU lists are not asked either if the zone has no free block that is large enough (__zone_watermark_ok).
   if (zone.zone.free_frames() < mark + order.frames() || !zone.zone.HasOrderOrMore(order)) return kNoFrameIndex;
+  if (order > PerCpuLists::kMaxListOrder) zone.zone.CountLock();
   return order <= PerCpuLists::kMaxListOrder ? zone.per_cpu[cpu].Remove(order, type, fragmentation)
                                              : zone.zone.Remove(order, type, fragmentation);
 }
@@ -226,6 +227,7 @@ void PageAllocator::Free(FrameNumber block, Order order, uint32_t cpu) {
   if (order <= PerCpuLists::kMaxListOrder) {
     zone.per_cpu[cpu].Insert(index, order);
   } else {
+    zone.zone.CountLock();
     zone.zone.Insert(index, order);
   }
 }
@@ -295,6 +297,15 @@ FrameCount PageAllocator::free_frames() const {
   FrameCount frames;
   for (const ZoneState& zone : zones_) frames += zone.zone.free_frames();
   return frames;
+}
+
+Zone::LockedWork PageAllocator::locked_work() const {
+  Zone::LockedWork work;
+  for (const ZoneState& zone : zones_) {
+    work.locks += zone.zone.locked_work().locks;
+    work.list_blocks += zone.zone.locked_work().list_blocks;
+  }
+  return work;
 }
 
 FrameCount PageAllocator::per_cpu_frames() const {

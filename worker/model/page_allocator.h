@@ -166,6 +166,8 @@ class PageAllocator {
   FrameCount allocated_frames() const { return allocated_; }
   // Frames it manages: free, on per-CPU lists or given out.
   FrameCount managed_frames() const { return managed_; }
+  // Work under the locks of all zones since the start.
+  Zone::LockedWork locked_work() const;
   // Free blocks of an order in all zones (/proc/buddyinfo).
   uint64_t FreeBlocks(Order order) const;
   // The same in the zone that holds `frame`.

@@ -169,6 +169,28 @@ TEST(PageAllocatorTest, ASplitBlockIsFreedPageByPage) {
   EXPECT_EQ(allocator.free_frames(), allocator.managed_frames());
 }
 
+TEST(PageAllocatorTest, CountsTheWorkUnderTheZonesLock) {
+  PageAllocator allocator(Pc(kGib), kCpus, {});
+  Zone::LockedWork before = allocator.locked_work();
+  // A large block is taken by itself, and freed so.
+  const FrameNumber large = *allocator.Allocate(kMaxOrder, Migratetype::kMovable);
+  EXPECT_EQ(allocator.locked_work().locks, before.locks + 1);
+  EXPECT_EQ(allocator.locked_work().list_blocks, before.list_blocks + 1);
+  allocator.Free(large, kMaxOrder);
+  EXPECT_EQ(allocator.locked_work().locks, before.locks + 2);
+  EXPECT_EQ(allocator.locked_work().list_blocks, before.list_blocks + 2);
+  // A page comes with a batch of others, which then take no lock.
+  before = allocator.locked_work();
+  const FrameNumber page = *allocator.Allocate(Order(0), Migratetype::kMovable);
+  EXPECT_EQ(allocator.locked_work().locks, before.locks + 1);
+  EXPECT_GT(allocator.locked_work().list_blocks, before.list_blocks + 20);
+  before = allocator.locked_work();
+  allocator.Free(*allocator.Allocate(Order(0), Migratetype::kMovable), Order(0));
+  allocator.Free(page, Order(0));
+  EXPECT_EQ(allocator.locked_work().locks, before.locks);
+  EXPECT_EQ(allocator.locked_work().list_blocks, before.list_blocks);
+}
+
 TEST(PageAllocatorTest, MarksBelongToPageblocks) {
   PageAllocator allocator(Pc(kGib), kCpus, {});
   const auto block = allocator.Allocate(Order(10), Migratetype::kUnmovable);

@@ -90,6 +90,7 @@ void PerCpuLists::Refill(Order order, Migratetype type, Zone::Fragmentation frag
   const uint64_t frames = FramesToRefill(order);
   const uint64_t blocks = frames > 1 ? std::max<uint64_t>(frames >> order.raw(), 2) : frames;
   Zone::Run run = Zone::Run::kFromLists;
+  zone_->CountLock();
   for (uint64_t i = 0; i < blocks; ++i) {
     const FrameIndex block = zone_->RemoveNext(order, type, fragmentation, &run);
     if (block == kNoFrameIndex) return;
@@ -145,6 +146,7 @@ void PerCpuLists::Decay() {
 
 void PerCpuLists::FreeToZone(uint64_t frames, size_t first_list) {
   uint64_t left = std::min(frames, count_);
+  if (left > 0) zone_->CountLock();
   for (size_t i = first_list; left > 0; i = (i + 1) % kLists) {
     FrameList& list = lists_[i];
     const Order order(static_cast<unsigned>(i / kMigratetypes));

@@ -113,6 +113,7 @@ void Zone::AddToList(FrameIndex block, Order order, Migratetype type, bool to_ta
   record.state = FrameState::kFree;
   record.order = static_cast<uint8_t>(order.raw());
   record.type = type;
+  ++locked_work_.list_blocks;
   FrameList& target = list(order, type);
   if (to_tail) {
     target.PushTail(*table_, block);
@@ -125,6 +126,7 @@ void Zone::AddToList(FrameIndex block, Order order, Migratetype type, bool to_ta
 void Zone::RemoveFromList(FrameIndex block) {
   FrameRecord& record = table_->record(block);
   const Order order(record.order);
+  ++locked_work_.list_blocks;
   list(order, record.type).Remove(*table_, block);
   record.state = FrameState::kNone;
   if (FreeBlocks(order, record.type) == 0) {
@@ -144,6 +146,7 @@ FrameIndex Zone::TakeUntouched() {
   FrameRange& range = untouched_.front();
   const FrameIndex block = table_->Touch(range.first);
   range.first = range.first + kMaxBlock;
+  ++locked_work_.list_blocks;
   if (range.empty()) untouched_.pop_front();
   if (--untouched_blocks_ == 0 && list(kMaxOrder, Migratetype::kMovable).empty()) {
     nonempty_[static_cast<unsigned>(Migratetype::kMovable)] &= static_cast<uint16_t>(~(1u << kMaxOrder.raw()));

@@ -80,6 +80,15 @@ class Zone {
   // Free blocks of one order and type, untouched ones included.
   uint64_t FreeBlocks(Order order, Migratetype type) const;
 
+  // Work under the zone's lock since the start: times it was taken, and blocks put on a free list or taken off one.
+  struct LockedWork {
+    uint64_t locks = 0;
+    uint64_t list_blocks = 0;
+  };
+  const LockedWork& locked_work() const { return locked_work_; }
+  // Whoever calls Remove or Insert says once that it takes the lock for all of a batch.
+  void CountLock() { ++locked_work_.locks; }
+
   // Walks every list and checks it against the records. Linear in free blocks. Errors: kInternal names the place.
   absl::Status CheckInvariants() const;
   const std::deque<FrameRange>& untouched() const { return untouched_; }
@@ -127,6 +136,7 @@ class Zone {
   uint64_t untouched_blocks_ = 0;
   FrameCount free_;
   FrameCount managed_;
+  LockedWork locked_work_;
   bool unknown_frames_ = false;  // frames in use at the start are in no block
 };
 

@@ -43,6 +43,7 @@ struct Permission {
   PermissionCalls set = nullptr;
   PermissionCalls reset = nullptr;
   const Packs* packs = nullptr;  // null: never
+  bool zeroes_pages = false;     // pages are cleared when they are got, and before they are freed
 };
 
 }  // namespace dmfrag::workload

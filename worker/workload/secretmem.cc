@@ -11,7 +11,8 @@ UserCalls Touch(const UserPages& page, model::KernelRelease release) {
 }
 UserCalls Free(const UserPages& page, model::KernelRelease) { return SecretmemFree(page.frames); }
 
-constexpr Permission kPermission = {.name = "secretmem", .unit = Permission::Unit::kPage, .set = Touch, .reset = Free};
+constexpr Permission kPermission = {
+    .name = "secretmem", .unit = Permission::Unit::kPage, .set = Touch, .reset = Free, .zeroes_pages = true};
 
 }  // namespace
 
