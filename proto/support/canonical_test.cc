@@ -137,8 +137,8 @@ TEST(CanonicalTest, RefusesWhatNoModelImplements) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("cache.per_user: no model implements it yet")));
   EXPECT_THAT(Refusal("cache { global { options { restore: RESTORE_POLICY_ON_SHRINK } } } workload { noop {} }"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("RESTORE_POLICY_ON_SHRINK")));
-  EXPECT_THAT(Refusal("cache { none {} } workload { noop {} } machine { cpu_profile: CPU_PROFILE_ZEN_2 }"),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("machine.cpu_profile")));
+  EXPECT_THAT(Refusal("cache { global { options { per_node: true } } } workload { noop {} }"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("per_node")));
 }
 
 TEST(CanonicalTest, RefusesUnknownFields) {
