@@ -13,6 +13,7 @@
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/model/memory_map.h"
 #include "worker/workload/capture_values.h"
+#include "worker/workload/words.h"
 
 namespace dmfrag::workload {
 namespace {
@@ -23,16 +24,6 @@ using model::FrameNumber;
 using Json = nlohmann::json;
 
 // Words between single spaces.
-std::vector<std::string_view> WordsOf(std::string_view text) {
-  std::vector<std::string_view> words;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find(' '), text.size());
-    if (end > 0) words.push_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return words;
-}
-
 template <typename Number>
 std::optional<Number> NumberOf(std::string_view text, int base = 10) {
   if (base == 16 && text.starts_with("0x")) text.remove_prefix(2);

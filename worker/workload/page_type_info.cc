@@ -9,6 +9,7 @@
 #include "nlohmann/json.hpp"
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/workload/capture_json.h"
+#include "worker/workload/words.h"
 
 namespace dmfrag::workload {
 namespace {
@@ -22,23 +23,11 @@ using Json = nlohmann::json;
 constexpr std::array<std::string_view, kMigratetypes> kTypeNames = {"Unmovable", "Movable", "Reclaimable"};
 
 // Words of a line; commas separate as blanks do.
-std::vector<std::string_view> Words(std::string_view line) {
-  std::vector<std::string_view> words;
-  while (true) {
-    const size_t first = line.find_first_not_of(" ,\t");
-    if (first == std::string_view::npos) return words;
-    line.remove_prefix(first);
-    const size_t length = std::min(line.find_first_of(" ,\t"), line.size());
-    words.push_back(line.substr(0, length));
-    line.remove_prefix(length);
-  }
-}
-
 class Reader {
  public:
   absl::Status ReadLine(std::string_view line) {
     ++number_;
-    const std::vector<std::string_view> words = Words(line);
+    const std::vector<std::string_view> words = WordsOf(line, " ,\t");
     if (line.starts_with("Number of blocks type")) {
       block_columns_.assign(words.begin() + 4, words.end());
       return absl::OkStatus();

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <optional>
 
+#include "worker/workload/words.h"
+
 namespace dmfrag::experiment {
 namespace {
 
@@ -40,16 +42,6 @@ uint64_t KeptPercent(KernelRelease release) {
   return release >= KernelRelease::k6_16 ? kKeptPercentFrom616 : kKeptPercent;
 }
 
-std::vector<std::string_view> Split(std::string_view text) {
-  std::vector<std::string_view> words;
-  while (true) {
-    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
-    if (text.empty()) return words;
-    words.push_back(text.substr(0, text.find(' ')));
-    text.remove_prefix(words.back().size());
-  }
-}
-
 uint64_t Number(const std::vector<std::string_view>& words, size_t index) {
   uint64_t value = 0;
   if (index < words.size()) std::from_chars(words[index].data(), words[index].data() + words[index].size(), value);
@@ -63,7 +55,7 @@ bool LoadTraffic::IsLoad(std::string_view action) {
 }
 
 void LoadTraffic::Begin(std::string_view action, uint64_t recorded_pages) {
-  const std::vector<std::string_view> words = Split(action);
+  const std::vector<std::string_view> words = workload::WordsOf(action);
   programs_ = words[0] == "ebpf";
   one_module_ = words[0] == "insmod";
   step_pages_ = recorded_pages;
@@ -157,7 +149,7 @@ void LoadTraffic::LoadPrograms(uint64_t count) {
 }
 
 bool LoadTraffic::FreePrograms(std::string_view action) {
-  const std::vector<std::string_view> words = Split(action);
+  const std::vector<std::string_view> words = workload::WordsOf(action);
   if (words.size() < 2 || (words[0] != "free" && words[0] != "freepct")) return false;
   const auto programs = loaded_.find(words[1]);
   if (programs == loaded_.end()) return false;

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <utility>
 
+#include "worker/workload/words.h"
+
 namespace dmfrag::experiment {
 namespace {
 
@@ -31,16 +33,6 @@ constexpr uint64_t kChurnSecretPercent = 33;
 constexpr uint64_t kParallelChurnLive = 8;
 // No capture's machine has more pages; a larger count is damage.
 constexpr uint64_t kMaxCount = uint64_t{1} << 34;
-
-std::vector<std::string_view> Split(std::string_view text) {
-  std::vector<std::string_view> words;
-  while (true) {
-    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
-    if (text.empty()) return words;
-    words.push_back(text.substr(0, text.find(' ')));
-    text.remove_prefix(words.back().size());
-  }
-}
 
 // The number that is word `index`.
 std::optional<uint64_t> Number(const std::vector<std::string_view>& words, size_t index) {
@@ -87,7 +79,7 @@ bool StepExpander::Apply(std::string_view action) {
       {"freepct", &StepExpander::FreeShare},  {"free", &StepExpander::FreeAll},
       {"churn", &StepExpander::Churn},        {"pchurn", &StepExpander::ParallelChurn},
   };
-  const Words words = Split(action);
+  const Words words = workload::WordsOf(action);
   if (words.empty()) return false;
   if (words[0] == "pin") {
     const auto cpu = Number(words, 1);
