@@ -36,7 +36,7 @@ absl::StatusOr<std::unique_ptr<FreeRunningMachine>> FreeRunningMachine::Create(c
   auto machine = std::unique_ptr<FreeRunningMachine>(new FreeRunningMachine());
   for (size_t i = 0; i < zones.size(); ++i) {
     if (i + 1 < zones.size() && zones[i + 1].node == zones[i].node) continue;
-    machine->nodes_.push_back({.highest_zone = zones[i].bounds, .compaction = nullptr});
+    machine->nodes_.push_back({.highest_zone = i, .compaction = nullptr});
   }
   machine->movable_.assign(zones.back().bounds.end.raw(), kNobody);
   ASSIGN_OR_RETURN(machine->machine_,
@@ -50,7 +50,9 @@ absl::StatusOr<std::unique_ptr<FreeRunningMachine>> FreeRunningMachine::Create(c
   machine->machine_->Observe(machine.get());
   model::MovableFrames* frames = machine.get();  // a private base
   for (Node& node : machine->nodes_) {
-    node.compaction = std::make_unique<model::Compaction>(&machine->machine_->allocator(), node.highest_zone, frames);
+    model::PageAllocator& allocator = machine->machine_->allocator();
+    node.compaction =
+        std::make_unique<model::Compaction>(&allocator, allocator.InfoOf(node.highest_zone).frames, frames);
   }
   return machine;
 }
@@ -107,11 +109,7 @@ void FreeRunningMachine::PrepareWholeBlock(uint32_t node, uint32_t cpu) {
     --nodes_[node].deferred;
     return;
   }
-  const FrameNumber zone = nodes_[node].highest_zone.first;
-  if (allocator().FreeBlocksInZoneOf(zone, model::kPageblockOrder) != 0 ||
-      allocator().FreeBlocksInZoneOf(zone, model::kMaxOrder) != 0) {
-    return;
-  }
+  if (allocator().HasFreeBlock(nodes_[node].highest_zone, model::kPageblockOrder)) return;
   if (!nodes_[node].compaction->MakeFreeBlock(cpu)) nodes_[node].deferred = kDeferredRequests;
 }
 

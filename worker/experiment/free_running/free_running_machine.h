@@ -87,7 +87,7 @@ class FreeRunningMachine : public RequestSink, private model::MovableFrames, pri
   static constexpr uint32_t kDeferredRequests = 64;
 
   struct Node {
-    model::FrameRange highest_zone;
+    size_t highest_zone = 0;  // of the allocator's
     std::unique_ptr<model::Compaction> compaction;
     uint32_t deferred = 0;
   };
