@@ -38,7 +38,6 @@ absl::StatusOr<std::unique_ptr<FreeRunningMachine>> FreeRunningMachine::Create(c
     if (i + 1 < zones.size() && zones[i + 1].node == zones[i].node) continue;
     machine->nodes_.push_back({.highest_zone = i, .compaction = nullptr});
   }
-  machine->movable_.assign(zones.back().bounds.end.raw(), kNobody);
   ASSIGN_OR_RETURN(machine->machine_,
                    model::Machine::Start({.memory = input.memory,
                                           .mapping = input.mapping,
@@ -131,8 +130,8 @@ PageId FreeRunningMachine::NewPage(FrameNumber first, Order order, Migratetype t
     id = unused_ids_.back();
     unused_ids_.pop_back();
   }
-  pages_[id] = {first, order, type};
-  if (type == Migratetype::kMovable && order == Order(0)) movable_[first.raw()] = id;
+  pages_[id] = {first, order};
+  if (type == Migratetype::kMovable && order == Order(0)) SetOwner(first, id);
   return id;
 }
 
@@ -174,7 +173,6 @@ std::vector<PageId> FreeRunningMachine::AllocateArea(uint64_t count, uint32_t cp
 
 void FreeRunningMachine::Free(PageId id, uint32_t cpu) {
   const Page& page = pages_[id];
-  movable_[page.first.raw()] = kNobody;
   machine_->allocator().Free(page.first, page.order, cpu);
   unused_ids_.push_back(id);
 }
@@ -216,12 +214,15 @@ uint64_t FreeRunningMachine::moved_frames() const {
   return frames;
 }
 
-bool FreeRunningMachine::IsMovable(FrameNumber frame) const { return movable_[frame.raw()] != kNobody; }
+void FreeRunningMachine::SetOwner(FrameNumber frame, PageId id) {
+  machine_->allocator().SetOwner(frame, {.object = id, .page = 0});
+}
+
+bool FreeRunningMachine::IsMovable(FrameNumber frame) const { return allocator().OwnerOf(frame).has_value(); }
 
 void FreeRunningMachine::Moved(FrameNumber from, FrameNumber to) {
-  const PageId id = movable_[from.raw()];
-  movable_[from.raw()] = kNobody;
-  movable_[to.raw()] = id;
+  const PageId id = allocator().OwnerOf(from)->object;
+  SetOwner(to, id);
   pages_[id].first = to;
 }
 
