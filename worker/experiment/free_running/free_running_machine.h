@@ -14,6 +14,7 @@
 #include "worker/experiment/free_running/step_expansion.h"
 #include "worker/model/attribute_request.h"
 #include "worker/model/compaction.h"
+#include "worker/model/compaction_deferral.h"
 #include "worker/model/cpa_observer.h"
 #include "worker/model/direct_map.h"
 #include "worker/model/direct_map_counters.h"
@@ -82,8 +83,9 @@ class FreeRunningMachine : public RequestSink, private model::MovableFrames, pri
   uint64_t moved_frames() const;
 
  private:
-  // Compaction that found nothing is not tried again for this many requests (defer_compaction).
-  static constexpr uint32_t kDeferredRequests = 64;
+  // Compaction that found nothing is not tried again for this many requests. Simplification: at once what
+  // CompactionDeferral comes to after failures in a row, where the last of these requests tries.
+  static constexpr uint32_t kDeferredRequests = model::CompactionDeferral::kMostRequests;
 
   struct Node {
     size_t highest_zone = 0;  // of the allocator's
