@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -12,6 +11,7 @@
 #include "worker/experiment/replay.h"
 #include "worker/model/allocator_rules.h"
 #include "worker/model/allocator_snapshot.h"
+#include "worker/workload/words.h"
 
 namespace dmfrag::experiment {
 
@@ -59,10 +59,9 @@ absl::StatusOr<std::unique_ptr<FreeRunningMachine>> FreeRunningMachine::Create(c
 bool FreeRunningMachine::SetMinFree(std::string_view action) {
   constexpr std::string_view kWrite = "write /proc/sys/vm/min_free_kbytes ";
   if (!action.starts_with(kWrite)) return false;
-  uint64_t kib = 0;
-  const auto parsed = std::from_chars(action.data() + kWrite.size(), action.data() + action.size(), kib);
-  if (parsed.ec != std::errc() || kib > allocator().managed_frames().in_kib()) return false;
-  machine_->allocator().SetMinFreeKib(kib);
+  const auto kib = workload::NumberOf<uint64_t>(action.substr(kWrite.size()));
+  if (!kib.has_value() || *kib > allocator().managed_frames().in_kib()) return false;
+  machine_->allocator().SetMinFreeKib(*kib);
   return true;
 }
 
@@ -73,10 +72,8 @@ bool FreeRunningMachine::SetMemoryPolicy(std::string_view action) {
   std::optional<uint32_t> node;
   for (const std::string_view mode : {"bind ", "pref "}) {
     if (!action.starts_with(mode)) continue;
-    uint32_t number = 0;
-    const auto parsed = std::from_chars(action.data() + mode.size(), action.data() + action.size(), number);
-    if (parsed.ec != std::errc() || number >= nodes_.size()) return false;
-    node = number;
+    node = workload::NumberOf<uint32_t>(action.substr(mode.size()));
+    if (!node.has_value() || *node >= nodes_.size()) return false;
   }
   if (!node.has_value() && action != "inter" && action != "default") return false;
   bound_node_ = node;

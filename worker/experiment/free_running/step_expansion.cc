@@ -1,7 +1,6 @@
 #include "worker/experiment/free_running/step_expansion.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "worker/workload/words.h"
@@ -36,12 +35,8 @@ constexpr uint64_t kMaxCount = uint64_t{1} << 34;
 
 // The number that is word `index`.
 std::optional<uint64_t> Number(const std::vector<std::string_view>& words, size_t index) {
-  if (index >= words.size()) return std::nullopt;
-  uint64_t value = 0;
-  const std::string_view word = words[index];
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  if (error != std::errc() || end != word.data() + word.size() || value > kMaxCount) return std::nullopt;
-  return value;
+  const auto value = index < words.size() ? workload::NumberOf<uint64_t>(words[index]) : std::nullopt;
+  return value > kMaxCount ? std::nullopt : value;
 }
 
 std::string ThreadName(std::string_view name, uint64_t thread) {
