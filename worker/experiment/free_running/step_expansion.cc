@@ -124,12 +124,17 @@ void StepExpander::Release(Area* area) {
   *area = {};
 }
 
+StepExpander::Area& StepExpander::AreaOf(std::string_view name) {
+  Area& area = areas_[std::string(name)];
+  area.cpu = cpu_;
+  return area;
+}
+
 bool StepExpander::Secret(const Words& words) {
   const auto pages = Number(words, 2);
   if (!pages.has_value()) return false;
-  Area& area = areas_[std::string(words[1])];
+  Area& area = AreaOf(words[1]);
   area.secret = true;
-  area.cpu = cpu_;
   // Secret pages are GFP_HIGHUSER: unmovable (mm/secretmem.c secretmem_fault).
   TouchAll(&area, Migratetype::kUnmovable, *pages);
   return true;
@@ -166,8 +171,7 @@ bool StepExpander::ParallelFree(const Words& words) {
 bool StepExpander::Anon(const Words& words) {
   const auto pages = Number(words, 2);
   if (!pages.has_value()) return false;
-  Area& area = areas_[std::string(words[1])];
-  area.cpu = cpu_;
+  Area& area = AreaOf(words[1]);
   TouchAll(&area, Migratetype::kMovable, *pages);
   return true;
 }
@@ -175,8 +179,7 @@ bool StepExpander::Anon(const Words& words) {
 bool StepExpander::HugeAnon(const Words& words) {
   const auto pages = Number(words, 2);
   if (!pages.has_value()) return false;
-  Area& area = areas_[std::string(words[1])];
-  area.cpu = cpu_;
+  Area& area = AreaOf(words[1]);
   uint64_t left = *pages;
   for (; left >= kPagesPerTable; left -= kPagesPerTable) {
     // A table is put by for the day the huge page is split.
@@ -193,8 +196,7 @@ bool StepExpander::HugeAnon(const Words& words) {
 bool StepExpander::FillAnon(const Words& words) {
   const auto kib = Number(words, 2);
   if (!kib.has_value()) return false;
-  Area& area = areas_[std::string(words[1])];
-  area.cpu = cpu_;
+  Area& area = AreaOf(words[1]);
   while (sink_->FreeFrames().in_kib() > *kib && Touch(&area, Migratetype::kMovable)) {
   }
   return true;
