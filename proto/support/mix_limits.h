@@ -1,6 +1,9 @@
 #ifndef DMFRAG_PROTO_SUPPORT_MIX_LIMITS_H_
 #define DMFRAG_PROTO_SUPPORT_MIX_LIMITS_H_
 
+#include <string>
+#include <vector>
+
 #include "absl/status/status.h"
 #include "dmfrag/v1/workload.pb.h"
 
@@ -9,11 +12,14 @@ namespace dmfrag {
 // Errors of both: kInvalidArgument "workload.mix.path: what is wrong; what is allowed". Users and phases stand in paths
 // by their names: "workload.mix.users[anon].ordinary.order".
 
-// Checks every value of a whole mix (see ResolveMix) against the range its field's comment gives.
+// Checks every value of a whole mix (see ResolveMix) against the range that its field gives (annotations.proto figure).
 absl::Status CheckMix(const v1::Mix& mix);
 
 // Checks that users and phases have names, each its own.
 absl::Status CheckMixNames(const v1::Mix& mix);
+
+// Names of the kinds of users that a model implements, in order of their declaration.
+std::vector<std::string> UserKindNames();
 
 }  // namespace dmfrag
 
