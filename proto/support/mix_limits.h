@@ -1,19 +1,21 @@
 #ifndef DMFRAG_PROTO_SUPPORT_MIX_LIMITS_H_
 #define DMFRAG_PROTO_SUPPORT_MIX_LIMITS_H_
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "dmfrag/v1/workload.pb.h"
 
 namespace dmfrag {
 
-// Errors of both: kInvalidArgument "workload.mix.path: what is wrong; what is allowed". Users and phases stand in paths
-// by their names: "workload.mix.users[anon].ordinary.order".
+// `place` is where the mix stands in the spec. Errors of both: kInvalidArgument "workload.mix.path: what is
+// wrong; what is allowed". Users and phases stand in paths by their names: "workload.mix.users[anon].ordinary.order".
 
 // Checks every value of a whole mix (see ResolveMix) against the range its field's comment gives.
-absl::Status CheckMix(const v1::Mix& mix);
+absl::Status CheckMix(const v1::Mix& mix, const std::string& place = "workload.mix");
 
 // Checks that users and phases have names, each its own.
-absl::Status CheckMixNames(const v1::Mix& mix);
+absl::Status CheckMixNames(const v1::Mix& mix, const std::string& place = "workload.mix");
 
 }  // namespace dmfrag
 
