@@ -65,7 +65,7 @@ constexpr char kSecretmem[] = R"pb(
 // and Andy Whitcroft, "The What, The Why and the Where To of Anti-Fragmentation", OLS 2006: movable, reclaimable and
 // unmovable allocations differ in how long they stay, which is what fragments). In 4K pages, rate x mean size x mean
 // life:
-//   services    1/950 s  x 1265 x 2 days  = 230,000   jobs     1/240 s x 136 x 12 h     = 24,500
+//   services    1/580 s  x 775  x 2 days  = 231,000   jobs     1/240 s x 136 x 12 h     = 24,500
 //   slab        1/20 s   x 8.5  x 1 day   =  36,700   inodes   1/20 s  x 8.5 x 1 day    = 36,700
 //   threads     1/160 s  x 4    x 1 day   =   2,200   huge-pages 1/7200 s x 512 x 1 day =  6,100
 //   page cache: 3 pages a second, what others leave: full after two days.
@@ -77,8 +77,8 @@ constexpr char kServerMonths[] = R"pb(
     name: "services"
     ordinary {
       migratetype: MIGRATETYPE_MOVABLE
-      interval_us { exponential { mean: 950000000 } }
-      size_allocations { lognormal { median: 256 p99: 16384 max: 65536 } }
+      interval_us { exponential { mean: 580000000 } }
+      size_allocations { lognormal { median: 256 p99: 8192 max: 65536 } }
       lifetime_us { exponential { mean: 172800000000 } }
     }
   }
