@@ -3,16 +3,24 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
 #include "proto/support/range_check.h"
 #include "proto/support/spelling.h"
 #include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag {
 namespace {
+
+using google::protobuf::EnumValueDescriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
 
 constexpr uint64_t kSecondUs = 1000000;
 constexpr uint64_t kYearUs = 366 * 24 * 3600 * kSecondUs;
@@ -34,12 +42,6 @@ struct Bounds {
   }
   std::string Show(uint64_t value) const { return is_time ? FormatMicroseconds(value) : std::to_string(value); }
 };
-
-constexpr Bounds kIntervals = {.low = 1, .high = kYearUs, .is_time = true};
-constexpr Bounds kLifetimes = {.low = 0, .high = kYearUs, .is_time = true};
-constexpr Bounds kProgramPages = {.low = 1, .high = 512};
-constexpr Bounds kImageBytes = {.low = 1, .high = uint64_t{2} << 20};  // a pack
-constexpr Bounds kSizes = {.low = 1, .high = kMaxPagesOfObject};
 
 absl::Status CheckLognormal(const std::string& path, const v1::LognormalDistribution& d, const Bounds& bounds) {
   const uint64_t least = std::max<uint64_t>(bounds.low, 1);
@@ -108,43 +110,58 @@ absl::Status CheckDistribution(const std::string& path, const v1::Distribution& 
   return WrongField(path, "needs a shape: constant, uniform, exponential, lognormal, pareto or empirical");
 }
 
-absl::Status CheckSecretmem(const std::string& path, const v1::SecretmemUser& user) {
-  if (user.has_interval_us()) RETURN_IF_ERROR(CheckDistribution(path + ".interval_us", user.interval_us(), kIntervals));
-  if (user.has_size_pages()) {
-    RETURN_IF_ERROR(CheckDistribution(path + ".size_pages", user.size_pages(), kSizes));
-  }
-  if (!user.has_lifetime_us()) return absl::OkStatus();
-  return CheckDistribution(path + ".lifetime_us", user.lifetime_us(), kLifetimes);
+// Values of a figure: its own, or those that its name says.
+Bounds BoundsOf(const FieldDescriptor& field) {
+  const v1::Figure& figure = field.options().GetExtension(v1::figure);
+  if (figure.max() != 0) return {.low = figure.min(), .high = figure.max()};
+  if (field.name() == "interval_us") return {.low = 1, .high = kYearUs, .is_time = true};
+  if (field.name() == "lifetime_us") return {.low = 0, .high = kYearUs, .is_time = true};
+  return {.low = 1, .high = kMaxPagesOfObject};
 }
 
-absl::Status CheckOrdinary(const std::string& path, const v1::OrdinaryUser& user) {
-  if (user.migratetype() == v1::MIGRATETYPE_UNSPECIFIED) {
-    return WrongField(path + ".migratetype", "is required; unmovable, movable or reclaimable");
-  }
-  RETURN_IF_ERROR(CheckRange(path + ".order", user.order(), 0, 10));
-  RETURN_IF_ERROR(CheckDistribution(path + ".interval_us", user.interval_us(), kIntervals));
-  RETURN_IF_ERROR(CheckDistribution(path + ".size_allocations", user.size_allocations(), kSizes));
-  return CheckDistribution(path + ".lifetime_us", user.lifetime_us(), kLifetimes);
+bool HasDefault(const FieldDescriptor& field) { return field.options().HasExtension(v1::frozen_default); }
+
+// Without the prefix that all values of its enum have, as sweep files write it.
+std::string ShortName(const EnumValueDescriptor& value) {
+  const size_t prefix = value.type()->value(0)->name().size() - std::string_view("UNSPECIFIED").size();
+  return absl::AsciiStrToLower(value.name().substr(prefix));
 }
 
-absl::Status CheckBpf(const std::string& path, const v1::BpfUser& user) {
-  if (user.has_interval_us()) RETURN_IF_ERROR(CheckDistribution(path + ".interval_us", user.interval_us(), kIntervals));
-  if (user.has_size_pages()) {
-    RETURN_IF_ERROR(CheckDistribution(path + ".size_pages", user.size_pages(), kProgramPages));
-  }
-  if (user.has_image_bytes()) {
-    RETURN_IF_ERROR(CheckDistribution(path + ".image_bytes", user.image_bytes(), kImageBytes));
-  }
-  if (!user.has_lifetime_us()) return absl::OkStatus();
-  return CheckDistribution(path + ".lifetime_us", user.lifetime_us(), kLifetimes);
+// What has no default must be chosen.
+absl::Status CheckChosen(const std::string& path, const Message& user, const FieldDescriptor& field) {
+  if (HasDefault(field) || user.GetReflection()->GetEnumValue(user, &field) != 0) return absl::OkStatus();
+  std::vector<std::string> names;
+  for (int i = 1; i < field.enum_type()->value_count(); ++i) names.push_back(ShortName(*field.enum_type()->value(i)));
+  return WrongField(path, "is required; " + AllowedNames("", names));
 }
 
-absl::Status CheckPageCache(const std::string& path, const v1::PageCacheUser& user) {
-  if (user.has_interval_us()) RETURN_IF_ERROR(CheckDistribution(path + ".interval_us", user.interval_us(), kIntervals));
-  if (user.has_size_pages()) {
-    RETURN_IF_ERROR(CheckDistribution(path + ".size_pages", user.size_pages(), kSizes));
+absl::Status CheckFigure(const std::string& path, const Message& user, const FieldDescriptor& field) {
+  const Reflection& reflection = *user.GetReflection();
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_MESSAGE: {
+      if (!reflection.HasField(user, &field) && HasDefault(field)) return absl::OkStatus();
+      const Message& distribution = reflection.GetMessage(user, &field);
+      return CheckDistribution(path, static_cast<const v1::Distribution&>(distribution), BoundsOf(field));
+    }
+    case FieldDescriptor::CPPTYPE_UINT32: {
+      if (!reflection.HasField(user, &field)) return absl::OkStatus();
+      const Bounds bounds = BoundsOf(field);
+      return CheckRange(path, reflection.GetUInt32(user, &field), bounds.low, bounds.high);
+    }
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return CheckChosen(path, user, field);
+    default:
+      return absl::OkStatus();  // a bool may be either
   }
-  return CheckRange(path + ".read_again_percent", user.read_again_percent(), 0, 100);
+}
+
+// Every figure of a kind of user (users.proto).
+absl::Status CheckFigures(const std::string& path, const Message& user) {
+  for (int i = 0; i < user.GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor& field = *user.GetDescriptor()->field(i);
+    RETURN_IF_ERROR(CheckFigure(absl::StrCat(path, ".", field.name()), user, field));
+  }
+  return absl::OkStatus();
 }
 
 bool IsUserName(const std::string& name) {
@@ -156,19 +173,10 @@ bool IsUserName(const std::string& name) {
 }
 
 absl::Status CheckKind(const std::string& path, const v1::User& user) {
-  switch (user.kind_case()) {
-    case v1::User::kSecretmem:
-      return CheckSecretmem(path + ".secretmem", user.secretmem());
-    case v1::User::kOrdinary:
-      return CheckOrdinary(path + ".ordinary", user.ordinary());
-    case v1::User::kBpf:
-      return CheckBpf(path + ".bpf", user.bpf());
-    case v1::User::kPageCache:
-      return CheckPageCache(path + ".page_cache", user.page_cache());
-    case v1::User::KIND_NOT_SET:
-      break;
-  }
-  return WrongField(path, "needs a kind: secretmem, ordinary, bpf or page_cache");
+  const FieldDescriptor* kind =
+      user.GetReflection()->GetOneofFieldDescriptor(user, v1::User::descriptor()->FindOneofByName("kind"));
+  if (kind == nullptr) return WrongField(path, "needs a kind; " + AllowedNames("", UserKindNames()));
+  return CheckFigures(absl::StrCat(path, ".", kind->name()), user.GetReflection()->GetMessage(user, kind));
 }
 
 absl::Status CheckWindow(const std::string& path, const v1::Phase& phase) {
@@ -218,6 +226,15 @@ absl::Status CheckNamesOf(const std::string& path, const Elements& elements) {
 }
 
 }  // namespace
+
+std::vector<std::string> UserKindNames() {
+  const google::protobuf::OneofDescriptor& kinds = *v1::User::descriptor()->FindOneofByName("kind");
+  std::vector<std::string> names;
+  for (int i = 0; i < kinds.field_count(); ++i) {
+    if (!kinds.field(i)->options().GetExtension(v1::planned)) names.push_back(kinds.field(i)->name());
+  }
+  return names;
+}
 
 absl::Status CheckMixNames(const v1::Mix& mix, const std::string& place) {
   RETURN_IF_ERROR(CheckNamesOf(place + ".users", mix.users()));

@@ -13,7 +13,10 @@ namespace dmfrag {
 // presets.
 absl::StatusOr<v1::Mix> PresetMix(const std::string& name, const std::string& field = "workload.preset");
 
-// Names of all presets, sorted.
+// All presets, sorted by name: the files of proto/presets.
+const std::vector<v1::Preset>& Presets();
+
+// Their names.
 std::vector<std::string> PresetNames();
 
 }  // namespace dmfrag

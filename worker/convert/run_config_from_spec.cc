@@ -276,10 +276,10 @@ absl::Status SetKind(const v1::User& user, const std::string& path, workload::Us
       return set(user.bpf(), "bpf");
     case v1::User::kPageCache:
       return set(user.page_cache(), "page_cache");
-    case v1::User::KIND_NOT_SET:
+    default:
       break;
   }
-  return absl::InvalidArgumentError(absl::StrCat(path, ": needs a kind: secretmem, ordinary, bpf or page_cache"));
+  return absl::InvalidArgumentError(absl::StrCat(path, ": needs a kind of user that a model implements"));
 }
 
 absl::StatusOr<workload::MixConfig> MixFrom(const v1::Mix& mix, const std::string& place) {
