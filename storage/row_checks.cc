@@ -41,6 +41,11 @@ absl::Status CheckResult(const ResultRow& row) {
     return absl::InvalidArgumentError(
         absl::StrCat("the result of job ", row.job_id, " has fields that this program does not know"));
   }
+  if (const size_t size = result.aged_state_sha256().size(); size != 0 && size != 2 * kDigestBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("the result of job ", row.job_id,
+                                                   " has a digest of its aged state of ", size, " hex digits, not ",
+                                                   2 * kDigestBytes));
+  }
   if (result.time_series().ByteSizeLong() > kMaxTimeSeriesBytes) {
     return absl::InvalidArgumentError(absl::StrCat("the time series of job ", row.job_id, " has ",
                                                    result.time_series().ByteSizeLong(), " bytes; coarsen it to ",

@@ -61,6 +61,7 @@ std::vector<Field> RowOf(const std::vector<std::string>& axis_titles, const v1::
   row.push_back({.name = "seed", .text = absl::StrCat(SeedOf(result))});
   row.push_back({.name = "spec_sha256", .text = NonEmpty(result.spec_sha256())});
   row.push_back({.name = "result_sha256", .text = NonEmpty(result.result_sha256())});
+  row.push_back({.name = "aged_state_sha256", .text = NonEmpty(result.result().aged_state_sha256())});
   row.push_back({.name = "model_version", .text = absl::StrCat(result.model_version()), .small_number = true});
   row.push_back({.name = "attempts", .text = absl::StrCat(result.attempts()), .small_number = true});
   row.push_back({.name = "duplicates", .text = absl::StrCat(result.duplicates()), .small_number = true});

@@ -14,8 +14,9 @@
 namespace dmfrag::client {
 namespace {
 
-// Of errors: "workload.mix.users[a].secretmem.interval_us: what is wrong".
-constexpr std::string_view kMixPath = "workload.mix.";
+// Fields of JobSpec that have a mix.
+constexpr std::string_view kWorkload = "workload";
+constexpr std::string_view kAgeing = "ageing";
 
 const SourceNode* ValueOf(const SourceNode& map, std::string_view name) {
   for (const SourceEntry& entry : map.entries) {
@@ -88,12 +89,15 @@ std::string SweepPath(std::string_view path) {
   return written;
 }
 
-absl::Status CheckOne(const SourceFile& file, const SourceNode& node, const v1::Mix& mix) {
-  const absl::StatusOr<v1::Mix> whole = ResolveMix(mix);
-  const absl::Status status = whole.ok() ? CheckMix(*whole) : whole.status();
+// `field` of the job spec has the mix.
+absl::Status CheckOne(const SourceFile& file, const SourceNode& node, std::string_view field, const v1::Mix& mix) {
+  const std::string place = std::string(field) + ".mix";
+  const absl::StatusOr<v1::Mix> whole = ResolveMix(mix, place);
+  const absl::Status status = whole.ok() ? CheckMix(*whole, place) : whole.status();
   if (status.ok()) return status;
+  // "workload.mix.users[a].secretmem.interval_us: what is wrong".
   std::string_view message(status.message().data(), status.message().size());
-  if (message.starts_with(kMixPath)) message.remove_prefix(kMixPath.size());
+  if (message.starts_with(place + ".")) message.remove_prefix(place.size() + 1);
   // A count's path has a note behind it: "users (count)".
   const size_t end = std::min(message.find(": "), message.size());
   const size_t path_end = std::min(message.find_first_of(" :"), end);
@@ -101,36 +105,48 @@ absl::Status CheckOne(const SourceFile& file, const SourceNode& node, const v1::
   return file.Error(FindPlace(node, path), absl::StrCat(SweepPath(path), std::string(message.substr(path_end))));
 }
 
-// `workload` is written as a map here, or its mix would not be set.
-absl::Status CheckWorkload(const SourceFile& file, const SourceNode& workload, const v1::WorkloadSpec& spec) {
-  const SourceNode* mix = ValueOf(workload, "mix");
-  return mix == nullptr || !spec.has_mix() ? absl::OkStatus() : CheckOne(file, *mix, spec.mix());
+// `node` is written as a map here, or its mix would not be set. `Source` has a preset and a mix.
+template <typename Source>
+absl::Status CheckSource(const SourceFile& file, const SourceNode& node, std::string_view field, const Source& source) {
+  const SourceNode* mix = ValueOf(node, "mix");
+  return mix == nullptr || !source.has_mix() ? absl::OkStatus() : CheckOne(file, *mix, field, source.mix());
 }
 
 // The list of the axis's values. Axes stand in the experiment in the file's order.
-absl::Status CheckAxis(const SourceFile& file, const SourceNode& list, const v1::Axis& axis) {
+template <typename Source>
+absl::Status CheckAxis(const SourceFile& file, const SourceNode& list, const v1::Axis& axis, std::string_view field,
+                       const Source& (v1::JobSpec::*source)() const) {
   for (int i = 0; i < axis.values_size(); ++i) {
-    const v1::WorkloadSpec& workload = axis.values(i).spec().workload();
+    const Source& value = (axis.values(i).spec().*source)();
     const SourceNode& item = list.items[static_cast<size_t>(i)];
-    if (axis.path() == "workload") RETURN_IF_ERROR(CheckWorkload(file, item, workload));
-    if (axis.path() == "workload.mix") RETURN_IF_ERROR(CheckOne(file, item, workload.mix()));
+    if (axis.path() == field) RETURN_IF_ERROR(CheckSource(file, item, field, value));
+    if (axis.path() == std::string(field) + ".mix") RETURN_IF_ERROR(CheckOne(file, item, field, value.mix()));
   }
   return absl::OkStatus();
+}
+
+// The mixes of one field: that of the base, unless an axis changes it, and those that are values of axes.
+template <typename Source>
+absl::Status CheckField(const SourceFile& file, const SourceNode& root, const v1::Experiment& experiment,
+                        std::string_view field, const Source& (v1::JobSpec::*source)() const) {
+  bool base_changes = false;
+  if (const SourceNode* axes = ValueOf(root, "axes"); axes != nullptr) {
+    for (int i = 0; i < experiment.axes_size(); ++i) {
+      const SourceNode& values = axes->entries[static_cast<size_t>(i)].value;
+      RETURN_IF_ERROR(CheckAxis(file, values, experiment.axes(i), field, source));
+      base_changes |= experiment.axes(i).path().starts_with(field);
+    }
+  }
+  const SourceNode* base = ValueOf(root, "base");
+  const SourceNode* node = base == nullptr || base_changes ? nullptr : ValueOf(*base, field);
+  return node == nullptr ? absl::OkStatus() : CheckSource(file, *node, field, (experiment.base().*source)());
 }
 
 }  // namespace
 
 absl::Status CheckMixes(const SourceFile& file, const SourceNode& root, const v1::Experiment& experiment) {
-  bool base_changes = false;
-  if (const SourceNode* axes = ValueOf(root, "axes"); axes != nullptr) {
-    for (int i = 0; i < experiment.axes_size(); ++i) {
-      RETURN_IF_ERROR(CheckAxis(file, axes->entries[static_cast<size_t>(i)].value, experiment.axes(i)));
-      base_changes |= experiment.axes(i).path().starts_with("workload");
-    }
-  }
-  const SourceNode* base = ValueOf(root, "base");
-  const SourceNode* workload = base == nullptr || base_changes ? nullptr : ValueOf(*base, "workload");
-  return workload == nullptr ? absl::OkStatus() : CheckWorkload(file, *workload, experiment.base().workload());
+  RETURN_IF_ERROR(CheckField(file, root, experiment, kWorkload, &v1::JobSpec::workload));
+  return CheckField(file, root, experiment, kAgeing, &v1::JobSpec::ageing);
 }
 
 }  // namespace dmfrag::client

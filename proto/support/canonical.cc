@@ -164,19 +164,28 @@ void AppendValue(const Message& message, const FieldDescriptor& field, int index
   }
 }
 
+// Inlines a preset, and works in what a mix inherits. `Source` has a preset and a mix.
+template <typename Source>
+absl::Status MakeWhole(const std::string& place, Source& source) {
+  if (source.has_preset()) {
+    ASSIGN_OR_RETURN(*source.mutable_mix(), PresetMix(std::string(source.preset()), place + ".preset"));
+  }
+  if (source.has_mix()) {
+    ASSIGN_OR_RETURN(*source.mutable_mix(), ResolveMix(v1::Mix(source.mix()), place + ".mix"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<v1::JobSpec> Canonicalize(const v1::JobSpec& spec) {
   v1::JobSpec canonical = spec;
-  if (canonical.workload().has_preset()) {
-    ASSIGN_OR_RETURN(*canonical.mutable_workload()->mutable_mix(), PresetMix(spec.workload().preset()));
-  }
-  if (canonical.workload().has_mix()) {
-    ASSIGN_OR_RETURN(*canonical.mutable_workload()->mutable_mix(), ResolveMix(canonical.workload().mix()));
-  }
+  RETURN_IF_ERROR(MakeWhole("workload", *canonical.mutable_workload()));
+  if (canonical.has_ageing()) RETURN_IF_ERROR(MakeWhole("ageing", *canonical.mutable_ageing()));
   RETURN_IF_ERROR(CheckLimits(canonical));
   RETURN_IF_ERROR(CheckNumaNodes(WithDefaults(canonical).machine()));
   RETURN_IF_ERROR(ClearDefaults(canonical, ""));
+  if (canonical.ageing().duration_us() == 0) canonical.clear_ageing();
   return canonical;
 }
 

@@ -110,6 +110,42 @@ TEST(CanonicalTest, MixesThatMeanTheSameHaveOneDigest) {
   }
 }
 
+TEST(CanonicalTest, AgeingIsInlinedAndNoneOfItIsNone) {
+  const std::string rest = "cache { none {} } workload { preset: 'secretmem' } ";
+  const auto canonical = Canonicalize(Spec(rest + "ageing { preset: 'server-months' duration_us: 5 }"));
+  ASSERT_OK(canonical);
+  EXPECT_TRUE(canonical->ageing().has_mix());
+  EXPECT_EQ(SpecSha256Hex(*Canonicalize(*canonical)), SpecSha256Hex(*canonical));
+  EXPECT_EQ(SpecSha256Hex(*Canonicalize(WithDefaults(*canonical))), SpecSha256Hex(*canonical));
+  EXPECT_EQ(Digest(rest + "ageing { mix { inherits: 'server-months' } duration_us: 5 }"), SpecSha256Hex(*canonical));
+  EXPECT_NE(Digest(rest + "ageing { preset: 'server-months' duration_us: 6 }"), SpecSha256Hex(*canonical));
+  EXPECT_EQ(Digest(rest + "ageing { preset: 'server-months' duration_us: 0 }"), Digest(rest));
+  EXPECT_EQ(Digest(rest + "ageing {}"), Digest(rest));
+}
+
+TEST(CanonicalTest, AgeingIsChecked) {
+  const auto refusal = [](const std::string& ageing, const std::string& rest = "workload { preset: 'secretmem' }") {
+    return std::string(
+        Canonicalize(Spec("cache { none {} } " + rest + " ageing { " + ageing + " }")).status().message());
+  };
+  EXPECT_THAT(refusal("duration_us: 5"), HasSubstr("ageing: needs a preset or a mix"));
+  EXPECT_THAT(refusal("preset: 'server-months'"), HasSubstr("ageing.duration_us: is required"));
+  EXPECT_THAT(refusal("preset: 'server-year' duration_us: 5"), HasSubstr("ageing.preset: no preset \"server-year\""));
+  EXPECT_THAT(refusal("preset: 'server-months' duration_us: 316224000000001"),
+              HasSubstr("ageing.duration_us: 316224000000001us is out of range"));
+  EXPECT_THAT(refusal("mix { inherits: 'server-month' } duration_us: 5"),
+              HasSubstr("ageing.mix.inherits: no preset \"server-month\"; "));
+  EXPECT_THAT(refusal("mix { inherits: 'server-months' users { name: 'slab' ordinary { order: 11 } } } duration_us: 5"),
+              HasSubstr("ageing.mix.users[slab].ordinary.order: 11 is out of range"));
+  EXPECT_THAT(refusal("preset: 'secretmem' duration_us: 5"),
+              HasSubstr("ageing.mix.users[secretmem]: must be ordinary or page_cache"));
+  EXPECT_THAT(refusal("preset: 'server-months' duration_us: 5", "workload { noop {} }"),
+              HasSubstr("ageing: is for mixes alone"));
+  EXPECT_THAT(refusal("preset: 'server-months' duration_us: 5",
+                      "workload { preset: 'secretmem' } machine { memory_bytes: 4398046515200 }"),
+              HasSubstr("ageing: is for machines of up to 4 TiB"));
+}
+
 TEST(CanonicalTest, IsIdempotentAndDefaultsRoundTrip) {
   const auto canonical =
       Canonicalize(Spec("cache { global { options { refill_order: 3 } } } workload { preset: 'secretmem' }"));

@@ -12,7 +12,7 @@ const std::vector<GoldenJob>& GoldenSet() {
          length { duration_us: 2000000 sample_interval_us: 500000 }
        )pb",
        "2a50ae8a5203a6383e0747e893eed25013cf1c5a312729d1ecbad0f32c5f5ead",
-       "4b642ba8a627d7afebd1d623dab2e3bf359a95adeb984b7a4b6f85657a25bd81"},
+       "956872ee729924943c01aca9d864fcd78479356dfaf8d60da72b44a25dbdefcd"},
       {"global on 16 GiB with 1G pages",
        R"pb(
          machine { memory_bytes: 17179869184 cpus: 96 }
@@ -22,7 +22,7 @@ const std::vector<GoldenJob>& GoldenSet() {
          seed: 18446744073709551615
        )pb",
        "52f81a5fe705e90a1bb0f0b64d00820523eabb57245632e03347856e8a63355e",
-       "7c56c3cc22af68a04c20eefd1d3988a1abba8073fbc3c21c9bdf2d746482ce6b"},
+       "604aeeac1776a5305ba3d52184571d7ada525a9e29714b008bc011db84056ad4"},
       {"global with small refills on an odd e820 map without 1G pages, under memory pressure",
        R"pb(
          kernel { cpa_release: KERNEL_RELEASE_6_1 }
@@ -38,7 +38,7 @@ const std::vector<GoldenJob>& GoldenSet() {
          seed: 7
        )pb",
        "fc5924cf83cf286c6d06409d048319086108c89b9c564af11cf3a1ec179f2338",
-       "3813b87b90efbb2c070265158c2f5d29bd5947cee12e95b233eafcf9e03e5f76"},
+       "e84d1547fc18282885c4b4bb2cabe811c4bf1e428623eb14d530a0909287a9c0"},
   };
   return set;
 }

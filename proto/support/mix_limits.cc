@@ -236,18 +236,18 @@ std::vector<std::string> UserKindNames() {
   return names;
 }
 
-absl::Status CheckMixNames(const v1::Mix& mix) {
-  RETURN_IF_ERROR(CheckNamesOf("workload.mix.users", mix.users()));
-  return CheckNamesOf("workload.mix.phases", mix.phases());
+absl::Status CheckMixNames(const v1::Mix& mix, const std::string& place) {
+  RETURN_IF_ERROR(CheckNamesOf(place + ".users", mix.users()));
+  return CheckNamesOf(place + ".phases", mix.phases());
 }
 
-absl::Status CheckMix(const v1::Mix& mix) {
-  RETURN_IF_ERROR(CheckRange("workload.mix.users (count)", mix.users_size(), 1, kMaxUsers));
-  RETURN_IF_ERROR(CheckRange("workload.mix.phases (count)", mix.phases_size(), 0, kMaxPhases));
-  RETURN_IF_ERROR(CheckMixNames(mix));
+absl::Status CheckMix(const v1::Mix& mix, const std::string& place) {
+  RETURN_IF_ERROR(CheckRange(place + ".users (count)", mix.users_size(), 1, kMaxUsers));
+  RETURN_IF_ERROR(CheckRange(place + ".phases (count)", mix.phases_size(), 0, kMaxPhases));
+  RETURN_IF_ERROR(CheckMixNames(mix, place));
   std::vector<std::string> names;
   for (const v1::User& user : mix.users()) {
-    const std::string path = absl::StrCat("workload.mix.users[", user.name(), "]");
+    const std::string path = absl::StrCat(place, ".users[", user.name(), "]");
     RETURN_IF_ERROR(CheckKind(path, user));
     if (user.has_rate_thousandths()) {
       RETURN_IF_ERROR(CheckThousandths(path + ".rate_thousandths", user.rate_thousandths(), 1, kMaxRateThousandths));
@@ -255,7 +255,7 @@ absl::Status CheckMix(const v1::Mix& mix) {
     names.push_back(user.name());
   }
   for (const v1::Phase& phase : mix.phases()) {
-    RETURN_IF_ERROR(CheckPhase(absl::StrCat("workload.mix.phases[", phase.name(), "]"), phase, names));
+    RETURN_IF_ERROR(CheckPhase(absl::StrCat(place, ".phases[", phase.name(), "]"), phase, names));
   }
   return absl::OkStatus();
 }

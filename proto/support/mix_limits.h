@@ -9,14 +9,14 @@
 
 namespace dmfrag {
 
-// Errors of both: kInvalidArgument "workload.mix.path: what is wrong; what is allowed". Users and phases stand in paths
-// by their names: "workload.mix.users[anon].ordinary.order".
+// `place` is where the mix stands in the spec. Errors of both: kInvalidArgument "workload.mix.path: what is
+// wrong; what is allowed". Users and phases stand in paths by their names: "workload.mix.users[anon].ordinary.order".
 
 // Checks every value of a whole mix (see ResolveMix) against the range that its field gives (annotations.proto figure).
-absl::Status CheckMix(const v1::Mix& mix);
+absl::Status CheckMix(const v1::Mix& mix, const std::string& place = "workload.mix");
 
 // Checks that users and phases have names, each its own.
-absl::Status CheckMixNames(const v1::Mix& mix);
+absl::Status CheckMixNames(const v1::Mix& mix, const std::string& place = "workload.mix");
 
 // Names of the kinds of users that a model implements, in order of their declaration.
 std::vector<std::string> UserKindNames();

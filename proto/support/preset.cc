@@ -29,12 +29,12 @@ const std::vector<v1::Preset>& Presets() {
   return presets;
 }
 
-absl::StatusOr<v1::Mix> PresetMix(const std::string& name) {
+absl::StatusOr<v1::Mix> PresetMix(const std::string& name, const std::string& field) {
   for (const v1::Preset& preset : Presets()) {
     if (preset.name() == name) return preset.mix();
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("workload.preset: no preset \"", name, "\"; there are: ", absl::StrJoin(PresetNames(), ", ")));
+      absl::StrCat(field, ": no preset \"", name, "\"; there are: ", absl::StrJoin(PresetNames(), ", ")));
 }
 
 std::vector<std::string> PresetNames() {

@@ -9,8 +9,9 @@
 
 namespace dmfrag {
 
-// The mix behind a preset's name. Errors: kInvalidArgument naming the known presets.
-absl::StatusOr<v1::Mix> PresetMix(const std::string& name);
+// The mix behind a preset's name. Errors: kInvalidArgument naming `field`, where the name stands, and the known
+// presets.
+absl::StatusOr<v1::Mix> PresetMix(const std::string& name, const std::string& field = "workload.preset");
 
 // All presets, sorted by name: the files of proto/presets.
 const std::vector<v1::Preset>& Presets();

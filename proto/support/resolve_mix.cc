@@ -25,14 +25,13 @@ using google::protobuf::RepeatedPtrField;
 
 constexpr uint64_t kRateOfOne = 1000;  // a rate of 1, in thousandths
 
-absl::StatusOr<v1::Mix> Inherited(const std::string& preset) {
+absl::StatusOr<v1::Mix> Inherited(const std::string& place, const std::string& preset) {
   const std::vector<std::string> known = PresetNames();
   if (std::find(known.begin(), known.end(), preset) == known.end()) {
-    return WrongField("workload.mix.inherits",
-                      absl::StrCat("no preset \"", preset, "\"; ", AllowedNames(preset, known)));
+    return WrongField(place + ".inherits", absl::StrCat("no preset \"", preset, "\"; ", AllowedNames(preset, known)));
   }
   ASSIGN_OR_RETURN(const v1::Mix mix, PresetMix(preset));
-  return ResolveMix(mix);
+  return ResolveMix(mix, place);
 }
 
 template <typename Element>
@@ -92,13 +91,13 @@ void ChangeUser(const v1::User& change, v1::User& user) {
   ReplaceFields(changed, user);
 }
 
-absl::Status ScaleRates(uint64_t rate, v1::Mix& mix) {
+absl::Status ScaleRates(const std::string& place, uint64_t rate, v1::Mix& mix) {
   for (v1::User& user : *mix.mutable_users()) {
     const uint64_t own = user.has_rate_thousandths() ? user.rate_thousandths() : kRateOfOne;
     const unsigned __int128 product = static_cast<unsigned __int128>(own) * rate;
     if (product % kRateOfOne != 0 || product / kRateOfOne > UINT32_MAX) {
       return WrongField(
-          "workload.mix.rate_thousandths",
+          place + ".rate_thousandths",
           absl::StrCat(FormatThousandths(rate), " times the rate ", FormatThousandths(own), " of user \"", user.name(),
                        "\" is no number of three decimal places up to 1000; round one of them"));
     }
@@ -108,24 +107,24 @@ absl::Status ScaleRates(uint64_t rate, v1::Mix& mix) {
   return absl::OkStatus();
 }
 
-absl::Status CheckInherits(const v1::Mix& written) {
-  for (const auto& [names, path] : {std::pair(&written.remove_users(), "workload.mix.remove_users"),
-                                    std::pair(&written.remove_phases(), "workload.mix.remove_phases")}) {
+absl::Status CheckInherits(const v1::Mix& written, const std::string& place) {
+  for (const auto& [names, path] : {std::pair(&written.remove_users(), place + ".remove_users"),
+                                    std::pair(&written.remove_phases(), place + ".remove_phases")}) {
     if (!names->empty()) return WrongField(path, "the mix inherits nothing; leave it out, or write inherits: PRESET");
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<v1::Mix> WithInherited(const v1::Mix& written) {
-  ASSIGN_OR_RETURN(v1::Mix mix, Inherited(written.inherits()));
-  RETURN_IF_ERROR(Remove(written.remove_users(), "workload.mix.remove_users", *mix.mutable_users()));
-  RETURN_IF_ERROR(Remove(written.remove_phases(), "workload.mix.remove_phases", *mix.mutable_phases()));
+absl::StatusOr<v1::Mix> WithInherited(const v1::Mix& written, const std::string& place) {
+  ASSIGN_OR_RETURN(v1::Mix mix, Inherited(place, written.inherits()));
+  RETURN_IF_ERROR(Remove(written.remove_users(), place + ".remove_users", *mix.mutable_users()));
+  RETURN_IF_ERROR(Remove(written.remove_phases(), place + ".remove_phases", *mix.mutable_phases()));
   RemoveRates(written.remove_users(), *mix.mutable_phases());
   for (const v1::User& user : written.users()) {
     const auto inherited = FindNamed(user.name(), *mix.mutable_users());
     if (inherited == mix.mutable_users()->end()) {
       if (user.kind_case() == v1::User::KIND_NOT_SET) {
-        return WrongField(absl::StrCat("workload.mix.users[", user.name(), "]"),
+        return WrongField(absl::StrCat(place, ".users[", user.name(), "]"),
                           absl::StrCat("needs a kind, since no user of this name is inherited; ",
                                        AllowedNames(user.name(), NamesOf(mix.users()))));
       }
@@ -147,18 +146,18 @@ absl::StatusOr<v1::Mix> WithInherited(const v1::Mix& written) {
 
 }  // namespace
 
-absl::StatusOr<v1::Mix> ResolveMix(const v1::Mix& written) {
-  RETURN_IF_ERROR(CheckMixNames(written));
+absl::StatusOr<v1::Mix> ResolveMix(const v1::Mix& written, const std::string& place) {
+  RETURN_IF_ERROR(CheckMixNames(written, place));
   v1::Mix mix = written;
   if (written.inherits().empty()) {
-    RETURN_IF_ERROR(CheckInherits(written));
+    RETURN_IF_ERROR(CheckInherits(written, place));
   } else {
-    ASSIGN_OR_RETURN(mix, WithInherited(written));
+    ASSIGN_OR_RETURN(mix, WithInherited(written, place));
   }
   if (!written.has_rate_thousandths()) return mix;
   const uint64_t rate = written.rate_thousandths();
-  RETURN_IF_ERROR(CheckThousandths("workload.mix.rate_thousandths", rate, 1, 1000 * kRateOfOne));
-  RETURN_IF_ERROR(ScaleRates(rate, mix));
+  RETURN_IF_ERROR(CheckThousandths(place + ".rate_thousandths", rate, 1, 1000 * kRateOfOne));
+  RETURN_IF_ERROR(ScaleRates(place, rate, mix));
   mix.clear_rate_thousandths();
   return mix;
 }

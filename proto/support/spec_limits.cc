@@ -133,6 +133,29 @@ absl::Status CheckLength(const v1::LengthSpec& length) {
   return CheckRange("length.sample_interval_us", length.sample_interval_us(), 0, 10 * kYearUs);
 }
 
+// Every page of an aged machine has a record in memory, a thousandth of its size at most.
+constexpr uint64_t kMaxAgedBytes = 4 * kTiB;
+
+absl::Status CheckAgeing(const v1::JobSpec& spec) {
+  const v1::AgeingSpec& ageing = spec.ageing();
+  if (ageing.source_case() == v1::AgeingSpec::SOURCE_NOT_SET && !ageing.has_duration_us()) return absl::OkStatus();
+  if (!spec.workload().has_mix()) return WrongField("ageing", "is for mixes alone; leave it out of a replay or noop");
+  if (!ageing.has_mix()) return WrongField("ageing", "needs a preset or a mix; for example preset: server-months");
+  if (!ageing.has_duration_us()) return WrongField("ageing.duration_us", "is required; for example 30d, or 0 for none");
+  RETURN_IF_ERROR(CheckMicroseconds("ageing.duration_us", ageing.duration_us(), 0, 10 * kYearUs));
+  RETURN_IF_ERROR(CheckMix(ageing.mix(), "ageing.mix"));
+  for (const v1::User& user : ageing.mix().users()) {
+    if (user.has_ordinary() || user.has_page_cache()) continue;
+    return WrongField(absl::StrCat("ageing.mix.users[", user.name(), "]"),
+                      "must be ordinary or page_cache: what users of permissions do depends on the cache, and the aged "
+                      "machine is to be the same for all; put it into the workload");
+  }
+  uint64_t memory = spec.machine().memory_bytes();
+  for (const v1::MemoryRange& range : spec.machine().e820()) memory += range.end_bytes() - range.start_bytes();
+  if (memory <= kMaxAgedBytes) return absl::OkStatus();
+  return WrongField("ageing", "is for machines of up to 4 TiB; give less memory or leave it out");
+}
+
 }  // namespace
 
 absl::Status CheckNumaNodes(const v1::MachineSpec& machine) {
@@ -161,6 +184,7 @@ absl::Status CheckLimits(const v1::JobSpec& spec) {
   }
   RETURN_IF_ERROR(CheckCache(spec.cache()));
   RETURN_IF_ERROR(CheckWorkload(spec.workload()));
+  if (spec.has_ageing()) RETURN_IF_ERROR(CheckAgeing(spec));
   return CheckLength(spec.length());
 }
 

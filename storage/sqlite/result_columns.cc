@@ -8,15 +8,16 @@ namespace {
 
 constexpr char kInsertHead[] =
     "INSERT INTO results(job_id, attempt, fence, worker, result_digest, outcome, wall_us, cpu_us, commit_time_ns, "
-    "has_metrics";
-constexpr char kInsertValues[] = ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?";
+    "has_metrics, aged_state_sha256";
+constexpr char kInsertValues[] = ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?";
 
 constexpr char kSelectJob[] = "SELECT jobs.id, jobs.spec_digest, jobs.model_version, jobs.template_id, jobs.seed, ";
 constexpr char kSelectCounts[] =
     "(SELECT COUNT(*) FROM attempts WHERE attempts.job_id = jobs.id), "
     "(SELECT COUNT(*) FROM duplicate_results WHERE duplicate_results.job_id = jobs.id), ";
 constexpr char kSelectResult[] =
-    "results.job_id, results.result_digest, results.commit_time_ns, results.outcome, results.has_metrics";
+    "results.job_id, results.result_digest, results.commit_time_ns, results.outcome, results.has_metrics, "
+    "results.aged_state_sha256";
 
 constexpr char kFromJob[] = " FROM jobs LEFT JOIN results ON results.job_id = jobs.id WHERE jobs.id = ?";
 // CROSS JOIN: links in the order of their key first, whatever the planner thinks of the sizes.

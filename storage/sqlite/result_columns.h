@@ -6,7 +6,7 @@
 // SQL whose columns follow from the metric registry, so that a new metric needs a migration and nothing else here.
 namespace dmfrag::storage::sqlite {
 
-// Inserts a row of `results`: the ten fixed columns, then one per MetricFields().
+// Inserts a row of `results`: the eleven fixed columns, then one per MetricFields().
 const char* InsertResultSql();
 
 // Places of the columns of a job with its result, in the text below.
@@ -27,6 +27,7 @@ enum ResultColumn {
   kCommitTime,
   kOutcome,
   kHasMetrics,
+  kAgedState,    // NULL without ageing
   kFirstMetric,  // and one per further MetricFields()
 };
 

@@ -43,6 +43,7 @@ v1::Result ToResult(const Statement& row) {
   *result.mutable_commit_time() = ToTimestamp(FromSqlTime(row.Int64(kCommitTime)));
   v1::JobResult& job_result = *result.mutable_result();
   job_result.set_outcome(static_cast<v1::Outcome>(row.Int64(kOutcome)));
+  job_result.set_aged_state_sha256(row.Text(kAgedState));
   if (row.Int64(kHasMetrics) == 0) return result;
   v1::Metrics& metrics = *job_result.mutable_metrics();
   int column = kFirstMetric;

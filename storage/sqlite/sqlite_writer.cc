@@ -240,9 +240,11 @@ absl::Status SqliteWriter::InsertResult(const ResultRow& row) {
 absl::Status SqliteWriter::InsertResultRow(const ResultRow& row) {
   ASSIGN_OR_RETURN(Statement * insert, database_.Cached(InsertResultSql()));
   const v1::Metrics& metrics = row.result.metrics();
+  const std::string& aged_state = row.result.aged_state_sha256();
   insert->Bind(row.job_id, row.attempt, ToSqlInteger(row.fence), row.worker, Blob{row.result_digest},
                static_cast<int32_t>(row.result.outcome()), ToSqlInteger(row.wall_us), ToSqlInteger(row.cpu_us),
-               ToSqlTime(row.commit_time), row.result.has_metrics());
+               ToSqlTime(row.commit_time), row.result.has_metrics(),
+               aged_state.empty() ? std::nullopt : std::optional<std::string_view>(aged_state));
   for (const auto* field : MetricFields()) insert->BindNext(MetricValue(metrics, *field));
   absl::Status status = insert->Step().status();
   insert->Reset();

@@ -106,6 +106,7 @@ ResultRow TestResult(int64_t job_id, int64_t splits_2m) {
   v1::Series& series = *row.result.mutable_time_series()->add_series();
   series.set_metric("splits_2m");
   series.add_values(-5);
+  row.result.set_aged_state_sha256(std::string(64, 'd'));
   row.result.mutable_replay()->set_capture_id("capture");
   row.result.mutable_replay()->add_steps()->set_index(4);
   return row;

@@ -115,3 +115,22 @@ def test_split_tables(working_cluster):
         assert restorable >= 0.5 * splits
     for splits, _, restorable in others[::2]:  # fresh: nothing else lies there
         assert restorable >= 0.9 * splits
+
+
+def test_aged_machine(working_cluster):
+    """Free memory lies in pieces after days; the same pieces for both caches, which split more for it."""
+    name = working_cluster.json("submit", "examples/aged-machine.yaml")["name"]
+    working_cluster.wait(name)
+    rows = working_cluster.raw_results(name)
+    assert len(rows) == 18
+    states = {}
+    for row in rows:
+        # Points: caches in order, each fresh, after a day and after twenty.
+        age = int(row["point"]) % 3
+        index = int(row["unusable_free_2m_start_per_mille"])
+        assert index <= 20 if age == 0 else age == 1 or index >= 200, row
+        assert (row["aged_state_sha256"] is None) == (age == 0), row
+        if age != 0:
+            states.setdefault((age, row["seed"]), set()).add(row["aged_state_sha256"])
+    assert len(states) == 6
+    assert all(len(of_seed) == 1 for of_seed in states.values()), states

@@ -98,6 +98,7 @@ v1::TimeSeries Encode(const experiment::TimeSeries& samples) {
   add("direct_map_4k_kib", &experiment::Sample::direct_map_4k_kib);
   add("held_pages", &experiment::Sample::held_pages);
   add("free_pages", &experiment::Sample::free_pages);
+  add("unusable_free_2m_per_mille", &experiment::Sample::unusable_free_2m_per_mille);
   return series;
 }
 
@@ -220,6 +221,8 @@ v1::JobResult ResultFromRun(const RunResult& run) {
   metrics.set_protected_pages(run.TotalProtectedPages());
   metrics.set_free_pages(run.free_pages);
   metrics.set_restorable_blocks(run.restorable_blocks);
+  metrics.set_unusable_free_2m_per_mille(run.unusable_free_2m_per_mille);
+  metrics.set_unusable_free_2m_start_per_mille(run.unusable_free_2m_start_per_mille);
   if (run.cost.has_value()) SetCost(*run.cost, metrics);
   AddAttributions(run, result);
   if (!run.series.empty()) *result.mutable_time_series() = EncodeSmall(run.series);

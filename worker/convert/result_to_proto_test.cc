@@ -119,7 +119,7 @@ TEST(ResultFromRunTest, TimeSeriesFitTheirLimit) {
   const v1::TimeSeries series = ResultFromRun(run).time_series();
   EXPECT_LE(series.ByteSizeLong(), kMaxTimeSeriesBytes);
   EXPECT_GT(series.ByteSizeLong(), kMaxTimeSeriesBytes / 2);
-  ASSERT_EQ(series.series_size(), 4);
+  ASSERT_EQ(series.series_size(), 5);
   for (const v1::Series& one : series.series()) EXPECT_EQ(one.values_size(), series.time_us_size());
   EXPECT_EQ(series.time_us(0), 0);
   EXPECT_EQ(series.time_us(1), 2000000);

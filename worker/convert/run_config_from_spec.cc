@@ -282,13 +282,13 @@ absl::Status SetKind(const v1::User& user, const std::string& path, workload::Us
   return absl::InvalidArgumentError(absl::StrCat(path, ": needs a kind of user that a model implements"));
 }
 
-absl::StatusOr<workload::MixConfig> MixFrom(const v1::Mix& mix) {
+absl::StatusOr<workload::MixConfig> MixFrom(const v1::Mix& mix, const std::string& place) {
   workload::MixConfig config;
   for (const v1::User& user : mix.users()) {
     workload::UserConfig& one = config.users.emplace_back();
     one.name = user.name();
     one.rate_thousandths = user.rate_thousandths();
-    RETURN_IF_ERROR(SetKind(user, absl::StrCat("workload.mix.users[", user.name(), "]"), one));
+    RETURN_IF_ERROR(SetKind(user, absl::StrCat(place, ".users[", user.name(), "]"), one));
   }
   for (const v1::Phase& phase : mix.phases()) config.phases.push_back(PhaseFrom(phase));
   return config;
@@ -357,7 +357,12 @@ absl::StatusOr<experiment::RunConfig> RunConfigFromSpec(const v1::JobSpec& spec,
   }
   ASSIGN_OR_RETURN(config.cache, CacheFrom(spec.cache()));
   ASSIGN_OR_RETURN(config.machine.table_source, TableSourceFrom(spec.cache()));
-  ASSIGN_OR_RETURN(config.mix, MixFrom(spec.workload().mix()));
+  ASSIGN_OR_RETURN(config.mix, MixFrom(spec.workload().mix(), "workload.mix"));
+  if (spec.ageing().has_mix()) {
+    config.ageing.emplace();
+    config.ageing->duration_us = spec.ageing().duration_us();
+    ASSIGN_OR_RETURN(config.ageing->mix, MixFrom(spec.ageing().mix(), "ageing.mix"));
+  }
   return config;
 }
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "proto/support/canonical.h"
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/convert/aged_start.h"
 #include "worker/convert/allocator_replay_to_proto.h"
 #include "worker/convert/free_running_to_proto.h"
 #include "worker/convert/result_to_proto.h"
@@ -29,8 +30,16 @@ namespace {
 // Text of a trace.
 constexpr size_t kMaxTraceBytes = size_t{1} << 30;
 
-absl::StatusOr<v1::JobResult> RunMix(const v1::JobSpec& spec, const CaptureSource& captures) {
+absl::StatusOr<v1::JobResult> RunMix(const v1::JobSpec& spec, const CaptureSource& captures,
+                                     const AgedStateFolder* aged_states) {
   ASSIGN_OR_RETURN(const experiment::RunConfig config, RunConfigFromSpec(spec, captures));
+  if (config.ageing.has_value()) {
+    ASSIGN_OR_RETURN(const AgedStart start, GetAgedStart(spec, config, aged_states));
+    ASSIGN_OR_RETURN(const experiment::RunResult run, experiment::Run(config, start.state));
+    v1::JobResult result = ResultFromRun(run);
+    result.set_aged_state_sha256(start.sha256_hex);
+    return result;
+  }
   ASSIGN_OR_RETURN(const experiment::RunResult run, experiment::Run(config));
   return ResultFromRun(run);
 }
@@ -105,12 +114,13 @@ v1::JobResult NothingDone() {
 
 }  // namespace
 
-absl::StatusOr<v1::JobResult> RunJob(const v1::JobSpec& spec, const CaptureSource& captures) {
+absl::StatusOr<v1::JobResult> RunJob(const v1::JobSpec& spec, const CaptureSource& captures,
+                                     const AgedStateFolder* aged_states) {
   ASSIGN_OR_RETURN(const v1::JobSpec canonical, Canonicalize(spec));
   const v1::JobSpec whole = WithDefaults(canonical);
   switch (whole.workload().source_case()) {
     case v1::WorkloadSpec::kMix:
-      return RunMix(whole, captures);
+      return RunMix(whole, captures, aged_states);
     case v1::WorkloadSpec::kReplay:
       return RunAnyReplay(whole, captures);
     case v1::WorkloadSpec::kNoop:

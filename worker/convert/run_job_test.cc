@@ -94,7 +94,8 @@ TEST(RunJobTest, EveryFieldOfTheSpecReachesTheModel) {
         "length { warmup_us: 1000000 }", "length { sample_interval_us: 500000 }", "length { max_operations: 500 }",
         "cache { global { options { table_source: TABLE_SOURCE_GROUPED } } }",
         "kernel { cpa_release: KERNEL_RELEASE_6_16 }", "kernel { allocator_release: KERNEL_RELEASE_6_1 }",
-        "workload { mix { users { name: \"more\" secretmem {} } } }"}) {
+        "workload { mix { users { name: \"more\" secretmem {} } } }",
+        "ageing { preset: \"server-months\" duration_us: 3600000000 }"}) {
     EXPECT_NE(ResultSha256Hex(MustRun(base, change)), digest) << change;
   }
 }

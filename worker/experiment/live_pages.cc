@@ -30,7 +30,14 @@ ObjectTable::Slot LivePages::Create(const Operation& operation) {
   if (kind.is_page_cache) {
     list = operation.detail < kind.read_again_percent ? CacheList::kActive : CacheList::kInactive;
   }
-  return objects_.Add(operation.user, operation.object, list);
+  return objects_.Add(operation.user, operation.object, list, operation.end);
+}
+
+void LivePages::TakeUp(const HeldObject& object, Order order) {
+  const Operation operation = {.user = object.user, .object = object.number, .order = order};
+  const ObjectTable::Slot slot = objects_.Add(object.user, object.number, object.list, object.end);
+  for (const FrameNumber block : object.blocks) Hold(slot, operation, block);
+  objects_.Complete(slot);
 }
 
 void LivePages::Hold(ObjectTable::Slot slot, const Operation& operation, FrameNumber block) {

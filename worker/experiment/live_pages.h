@@ -26,6 +26,8 @@ class LivePages final : public model::PageHolders {
 
   // The object of a kCreate operation comes to life, without pages.
   ObjectTable::Slot Create(const workload::Operation& operation);
+  // An object that lived before: it holds its blocks of `order`, and gets no more.
+  void TakeUp(const HeldObject& object, model::Order order);
   // It has got all it will get.
   void Complete(ObjectTable::Slot slot) { objects_.Complete(slot); }
   // It got one of its allocations.

@@ -1,10 +1,12 @@
 #include "worker/experiment/object_table.h"
 
+#include <algorithm>
+
 #include "third_party/abseil_extras/check.h"
 
 namespace dmfrag::experiment {
 
-ObjectTable::Slot ObjectTable::Add(uint32_t user, uint64_t object, CacheList list) {
+ObjectTable::Slot ObjectTable::Add(uint32_t user, uint64_t object, CacheList list, workload::SimTime end) {
   if (free_slots_.empty()) {
     free_slots_.push_back(static_cast<Slot>(slots_.size()));
     slots_.emplace_back();
@@ -18,6 +20,7 @@ ObjectTable::Slot ObjectTable::Add(uint32_t user, uint64_t object, CacheList lis
   added.dropped = 0;
   added.user = user;
   added.number = object;
+  added.end = end;
   added.list = list;
   added.complete = false;
   return slot;
@@ -73,6 +76,32 @@ model::FrameNumber ObjectTable::DropFirstBlock(Slot oldest) {
     if (object.complete) Forget(oldest);
   }
   return block;
+}
+
+std::vector<HeldObject> ObjectTable::Held() const {
+  std::vector<Slot> order;
+  for (const auto& slots : slot_of_) {
+    const auto begin = static_cast<std::ptrdiff_t>(order.size());
+    for (const auto& [number, slot] : slots) {
+      if (slots_[slot].list == CacheList::kNone && !slots_[slot].blocks.empty()) order.push_back(slot);
+    }
+    std::sort(order.begin() + begin, order.end(),
+              [this](Slot a, Slot b) { return slots_[a].number < slots_[b].number; });
+  }
+  order.insert(order.end(), inactive_.begin(), inactive_.end());
+  order.insert(order.end(), active_.begin(), active_.end());
+  std::vector<HeldObject> held;
+  held.reserve(order.size());
+  for (const Slot slot : order) {
+    const Object& object = slots_[slot];
+    held.push_back(
+        {.user = object.user,
+         .number = object.number,
+         .list = object.list,
+         .end = object.end,
+         .blocks = {object.blocks.begin() + static_cast<std::ptrdiff_t>(object.dropped), object.blocks.end()}});
+  }
+  return held;
 }
 
 }  // namespace dmfrag::experiment

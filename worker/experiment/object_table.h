@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "worker/model/units.h"
+#include "worker/workload/sim_time.h"
 
 namespace dmfrag::experiment {
 
@@ -17,6 +18,16 @@ enum class CacheList : uint8_t {
   kNone,      // no page cache
   kInactive,  // files that were read once
   kActive,    // files that were read again, which go after all others
+};
+
+// A live object, for those who take it up elsewhere.
+struct HeldObject {
+  uint32_t user = 0;
+  uint64_t number = 0;  // of the user's objects
+  CacheList list = CacheList::kNone;
+  workload::SimTime end;                   // the end of time: it does not end by itself
+  std::vector<model::FrameNumber> blocks;  // in the order it got them
+  friend bool operator==(const HeldObject&, const HeldObject&) = default;
 };
 
 // The blocks of every live object, and the order in which those of the page cache came in. An object of the page cache
@@ -29,8 +40,8 @@ class ObjectTable {
 
   explicit ObjectTable(size_t users) : slot_of_(users) {}
 
-  // A new object without blocks. REQUIRES: the user has no object of this number.
-  Slot Add(uint32_t user, uint64_t object, CacheList list);
+  // A new object without blocks, that is going to end at `end`. REQUIRES: the user has no object of this number.
+  Slot Add(uint32_t user, uint64_t object, CacheList list, workload::SimTime end = {});
   // It has all the blocks it will get.
   void Complete(Slot slot);
   bool Contains(uint32_t user, uint64_t object) const { return slot_of_[user].contains(object); }
@@ -55,12 +66,17 @@ class ObjectTable {
   // Takes that object's first block from it.
   model::FrameNumber DropFirstBlock(Slot oldest);
 
+  // Every object that holds blocks: those of the page cache last, in the order in which reclaim would take them, the
+  // others by user and number. Adding them to an empty table in this order makes an equal one.
+  std::vector<HeldObject> Held() const;
+
  private:
   struct Object {
     std::vector<model::FrameNumber> blocks;
     size_t dropped = 0;  // of the first blocks
     uint32_t user = 0;
     uint64_t number = 0;
+    workload::SimTime end;
     CacheList list = CacheList::kNone;
     bool complete = false;
     std::list<Slot>::iterator place;  // in its list, while it holds blocks
@@ -71,7 +87,7 @@ class ObjectTable {
   std::list<Slot>& ListOf(const Object& object) { return object.list == CacheList::kActive ? active_ : inactive_; }
   void Forget(Slot slot);
 
-  // Looked up by key alone, never walked: its order reaches no result.
+  // Its order reaches no result: looked up by key, or sorted.
   std::vector<std::unordered_map<uint64_t, Slot>> slot_of_;
   std::vector<Object> slots_;
   std::vector<Slot> free_slots_;

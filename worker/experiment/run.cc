@@ -13,6 +13,7 @@
 #include "worker/experiment/page_user.h"
 #include "worker/experiment/restorable_blocks.h"
 #include "worker/experiment/sampler.h"
+#include "worker/model/free_memory_index.h"
 #include "worker/workload/random.h"
 #include "worker/workload/sim_time.h"
 
@@ -23,22 +24,53 @@ using model::FrameNumber;
 using workload::Operation;
 using workload::SimTime;
 
-std::vector<workload::ObjectTraffic> TrafficOf(const workload::MixConfig& mix) {
+constexpr SimTime kEndOfTime = SimTime(~uint64_t{0});
+
+// All who hold pages in a run: the users of the mix, and what those of the ageing left.
+std::vector<workload::UserConfig> UsersOf(const RunConfig& config) {
+  std::vector<workload::UserConfig> users = config.mix.users;
+  if (!config.ageing.has_value()) return users;
+  for (const workload::UserConfig& user : config.ageing->mix.users) {
+    users.push_back(user);
+    users.back().name = AgedUserName(user.name);
+  }
+  return users;
+}
+
+std::vector<workload::ObjectTraffic> TrafficOf(const std::vector<workload::UserConfig>& users) {
   std::vector<workload::ObjectTraffic> traffic;
-  for (const workload::UserConfig& user : mix.users) traffic.push_back(workload::TrafficOf(user));
+  for (const workload::UserConfig& user : users) traffic.push_back(workload::TrafficOf(user));
   return traffic;
 }
 
-// A result with the users of a mix, who have done nothing yet.
-RunResult ResultOf(const workload::MixConfig& mix) {
+// A result with users who have done nothing yet.
+RunResult ResultOf(const std::vector<workload::UserConfig>& users) {
   RunResult result;
-  for (const workload::UserConfig& user : mix.users) {
+  for (const workload::UserConfig& user : users) {
     UserResult& of_user = result.users.emplace_back();
     of_user.name = user.name;
     of_user.uses_cache = workload::TrafficOf(user).permission != nullptr;
   }
   return result;
 }
+
+// The operations of a mix, and between them the ends of what was there before; at the same time the mix goes first.
+class OperationStream {
+ public:
+  OperationStream(workload::MixStream mix, std::vector<Operation> ends)
+      : mix_(std::move(mix)), ends_(std::move(ends)), next_(mix_.Next()) {}
+
+  std::optional<Operation> Next() {
+    const bool end_is_first = next_end_ < ends_.size() && (!next_.has_value() || ends_[next_end_].time < next_->time);
+    return end_is_first ? ends_[next_end_++] : std::exchange(next_, mix_.Next());
+  }
+
+ private:
+  workload::MixStream mix_;
+  std::vector<Operation> ends_;
+  size_t next_end_ = 0;
+  std::optional<Operation> next_;
+};
 
 // One run at work.
 class Runner {
@@ -52,31 +84,54 @@ class Runner {
         end_(warmup_end_.AfterUs(config.length.duration_us)),
         operations_left_(config.length.max_operations),
         sampler_(config.length.sample_interval_us, config.length.duration_us),
-        result_(ResultOf(config.mix)),
-        pages_(machine_.get(), cache_.get(), TrafficOf(config.mix), &result_.users),
+        result_(ResultOf(UsersOf(config))),
+        pages_(machine_.get(), cache_.get(), TrafficOf(UsersOf(config)), &result_.users),
         pressure_(machine_.get(), &pages_),
         supply_(machine_.get(), cache_.get(), &pressure_),
         packs_(&supply_) {
-    for (const workload::UserConfig& user : config.mix.users) {
-      const workload::ObjectTraffic traffic = workload::TrafficOf(user);
+    for (const workload::ObjectTraffic& traffic : TrafficOf(UsersOf(config))) {
       users_.push_back(MakePageUser(traffic, &supply_, &packs_));
       zeroes_.push_back(traffic.permission != nullptr && traffic.permission->zeroes_pages);
     }
     const model::BootMappingRules& mapping = config.machine.mapping;
     result_.has_1g_pages = mapping.gbpages && mapping.pse && !mapping.debug_pagealloc;
     result_.cache_name = cache_->name();
-    if (config.cost.has_value()) cost_.emplace(*config.cost, config.mix.users.size());
+    if (config.cost.has_value()) cost_.emplace(*config.cost, users_.size());
     warm_ = length_.warmup_us == 0;
     start_counters_ = machine_->direct_map_counters();
   }
 
-  RunResult Run(workload::MixStream stream) {
+  // What survived the ageing holds its pages. The machine knows them already (StartAged).
+  void TakeUp(const RunConfig& config, const AgedState& state) {
+    const auto first_user = static_cast<uint32_t>(config.mix.users.size());
+    const std::vector<workload::ObjectTraffic> traffic = TrafficOf(config.ageing->mix.users);
+    for (HeldObject object : state.survivors) {
+      const model::Order order = traffic[object.user].order;
+      object.user += first_user;
+      pages_.TakeUp(object, order);
+    }
+  }
+
+  RunResult Run(OperationStream stream) {
+    result_.unusable_free_2m_start_per_mille = UnusableFree();
     while (std::optional<Operation> operation = stream.Next()) {
       PassTime(operation->time);
       if (!Apply(*operation)) return Finish(RunOutcome::kStoppedAtLimit);
     }
     PassTime(end_);
     return Finish(RunOutcome::kCompleted);
+  }
+
+  // As it is once the run is over.
+  AgedState TakeState() const {
+    AgedState state = {.allocator = machine_->allocator().Snapshot(),
+                       .free_tables = machine_->FreeTables(),
+                       .survivors = pages_.objects().Held()};
+    state.allocator.knows_frames_in_use = machine_->allocator().KnowsFramesInUse();
+    for (HeldObject& object : state.survivors) {
+      if (object.end != kEndOfTime) object.end = SimTime(object.end.us() - end_.us());
+    }
+    return state;
   }
 
  private:
@@ -107,6 +162,7 @@ class Runner {
     warm_ = true;
     for (UserResult& user : result_.users) user.events = {};
     result_.held_pages_max = HeldPages();
+    result_.unusable_free_2m_start_per_mille = UnusableFree();
     start_counters_ = machine_->direct_map_counters();
     if (cost_.has_value()) cost_->Reset();
   }
@@ -119,8 +175,11 @@ class Runner {
             .splits_2m = static_cast<int64_t>(counters.level2_splits - start_counters_.level2_splits),
             .direct_map_4k_kib = static_cast<int64_t>(counters.kib_4k()),
             .held_pages = HeldPages(),
-            .free_pages = static_cast<int64_t>(machine_->allocator().free_frames().raw())};
+            .free_pages = static_cast<int64_t>(machine_->allocator().free_frames().raw()),
+            .unusable_free_2m_per_mille = UnusableFree()};
   }
+
+  int64_t UnusableFree() const { return model::UnusableFreePerMille(machine_->allocator(), model::kPageblockOrder); }
 
   // False: the limit of operations is reached.
   bool Apply(const Operation& operation) {
@@ -227,6 +286,7 @@ class Runner {
     result_.free_pages = static_cast<int64_t>(machine_->allocator().free_frames().raw());
     result_.restorable_blocks =
         static_cast<int64_t>(CountRestorableBlocks(machine_->direct_map(), machine_->allocator()));
+    result_.unusable_free_2m_per_mille = UnusableFree();
     result_.series = sampler_.series();
     if (cost_.has_value()) result_.cost = cost_->Result(machine_->direct_map_counters());
     return std::move(result_);
@@ -251,20 +311,55 @@ class Runner {
   model::MemoryPressure pressure_;
   PageSupply supply_;
   PackPools packs_;
-  std::vector<std::unique_ptr<PageUser>> users_;  // in the order of the mix
+  std::vector<std::unique_ptr<PageUser>> users_;  // as UsersOf
   std::vector<bool> zeroes_;                      // by user: clears its pages when they come and before they go
 };
+
+absl::StatusOr<std::unique_ptr<model::Machine>> MakeMachine(const RunConfig& config) {
+  return config.start.has_value() ? model::Machine::Start(config.machine, *config.start)
+                                  : model::Machine::Create(config.machine);
+}
+
+SimTime HorizonOf(const RunConfig& config) {
+  return SimTime(config.length.warmup_us).AfterUs(config.length.duration_us);
+}
 
 }  // namespace
 
 absl::StatusOr<RunResult> Run(const RunConfig& config) {
-  ASSIGN_OR_RETURN(std::unique_ptr<model::Machine> machine, config.start.has_value()
-                                                                ? model::Machine::Start(config.machine, *config.start)
-                                                                : model::Machine::Create(config.machine));
+  if (config.ageing.has_value()) {
+    ASSIGN_OR_RETURN(const AgedState state, Age(config));
+    return Run(config, state);
+  }
+  ASSIGN_OR_RETURN(std::unique_ptr<model::Machine> machine, MakeMachine(config));
   ASSIGN_OR_RETURN(std::unique_ptr<policy::CacheType> cache, policy::MakeCache(config.cache, machine.get()));
-  const SimTime horizon = SimTime(config.length.warmup_us).AfterUs(config.length.duration_us);
   Runner runner(config, std::move(machine), std::move(cache));
-  return runner.Run(workload::MixStream(config.mix, workload::Random(config.seed), horizon));
+  return runner.Run({workload::MixStream(config.mix, workload::Random(config.seed), HorizonOf(config)), {}});
+}
+
+absl::StatusOr<RunResult> Run(const RunConfig& config, const AgedState& state) {
+  ASSIGN_OR_RETURN(std::unique_ptr<model::Machine> machine, StartAged(config, state));
+  ASSIGN_OR_RETURN(std::unique_ptr<policy::CacheType> cache, policy::MakeCache(config.cache, machine.get()));
+  Runner runner(config, std::move(machine), std::move(cache));
+  runner.TakeUp(config, state);
+  const auto first_user = static_cast<uint32_t>(config.mix.users.size());
+  return runner.Run({workload::MixStream(config.mix, workload::Random(config.seed), HorizonOf(config)),
+                     EndsOfSurvivors(*config.ageing, state, first_user, HorizonOf(config))});
+}
+
+absl::StatusOr<AgedState> Age(const RunConfig& config) {
+  const RunConfig ageing = {.machine = config.machine,
+                            .start = config.start,
+                            .cache = {},
+                            .mix = config.ageing->mix,
+                            .length = {.duration_us = config.ageing->duration_us, .sample_interval_us = 0},
+                            .seed = config.seed};
+  ASSIGN_OR_RETURN(std::unique_ptr<model::Machine> machine, MakeMachine(ageing));
+  ASSIGN_OR_RETURN(std::unique_ptr<policy::CacheType> cache, policy::MakeCache(ageing.cache, machine.get()));
+  Runner runner(ageing, std::move(machine), std::move(cache));
+  // Its own streams: users of the mix draw the same with and without ageing.
+  runner.Run({workload::MixStream(ageing.mix, workload::Random(config.seed).Derive("ageing"), HorizonOf(ageing)), {}});
+  return runner.TakeState();
 }
 
 }  // namespace dmfrag::experiment

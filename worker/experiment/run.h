@@ -2,6 +2,7 @@
 #define DMFRAG_WORKER_EXPERIMENT_RUN_H_
 
 #include "absl/status/statusor.h"
+#include "worker/experiment/aged_state.h"
 #include "worker/experiment/run_config.h"
 #include "worker/experiment/run_result.h"
 
@@ -10,8 +11,17 @@ namespace dmfrag::experiment {
 // Simulates one run: boots or starts the machine, makes the cache, and carries out the mix's operations in order of
 // time. Running out of simulated memory is counted, and ends the object that met it: it keeps what it got. Before an
 // allocation fails, the kernel compacts and reclaims (model::MemoryPressure). Errors: kInvalidArgument if the machine
-// or the cache cannot be made. Thread-safe: runs share nothing.
+// or the cache cannot be made. Thread-safe: runs share nothing. With config.ageing, the machine is aged first.
 absl::StatusOr<RunResult> Run(const RunConfig& config);
+
+// The same from the state that Age gave, however it was kept in between: survivors live out their time beside the mix.
+// REQUIRES: config.ageing. Errors: also those of StartAged.
+absl::StatusOr<RunResult> Run(const RunConfig& config, const AgedState& state);
+
+// Boots or starts the machine, and carries out the ageing's mix without a cache, uncounted. Of `config` it depends on
+// the machine, the start, the ageing and the seed alone. REQUIRES: config.ageing, whose users change no permission.
+// Errors: kInvalidArgument if the machine cannot be made.
+absl::StatusOr<AgedState> Age(const RunConfig& config);
 
 }  // namespace dmfrag::experiment
 

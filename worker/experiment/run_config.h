@@ -19,11 +19,18 @@ struct RunLength {
   uint64_t max_operations = 0;              // page operations, warm-up included; 0: no limit
 };
 
+// What the machine goes through before the run.
+struct AgeingConfig {
+  workload::MixConfig mix;  // of users that change no permission
+  uint64_t duration_us = 0;
+};
+
 // Everything a run depends on.
 struct RunConfig {
   model::MachineConfig machine;
   // Where the machine stands at the beginning; absent: it has just booted.
   std::optional<model::MachineStart> start = std::nullopt;
+  std::optional<AgeingConfig> ageing = std::nullopt;  // after that
   policy::CacheConfig cache;
   workload::MixConfig mix;
   RunLength length;

@@ -28,13 +28,16 @@ struct UserResult {
 struct RunResult {
   RunOutcome outcome = RunOutcome::kCompleted;
   std::string cache_name;         // "" for none
-  std::vector<UserResult> users;  // in the order of the mix
+  // In the order of the mix; behind them, in the order of the ageing's mix, what those of the ageing left.
+  std::vector<UserResult> users;
   model::DirectMapCounters direct_map;
   bool has_1g_pages = false;  // the kernel would print DirectMap1G
   int64_t held_pages = 0;
   int64_t held_pages_max = 0;
   int64_t free_pages = 0;
   int64_t restorable_blocks = 0;
+  int64_t unusable_free_2m_per_mille = 0;        // UnusableFreePerMille at the end,
+  int64_t unusable_free_2m_start_per_mille = 0;  // and at the end of the warm-up
   TimeSeries series;
   std::optional<RunCost> cost;  // if the configuration asks for it
 

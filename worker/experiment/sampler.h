@@ -14,6 +14,7 @@ struct Sample {
   int64_t direct_map_4k_kib = 0;
   int64_t held_pages = 0;
   int64_t free_pages = 0;
+  int64_t unusable_free_2m_per_mille = 0;
 };
 
 using TimeSeries = std::vector<Sample>;

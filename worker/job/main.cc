@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "proto/support/canonical.h"
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/convert/aged_state_folder.h"
 #include "worker/convert/capture_source.h"
 #include "worker/convert/run_job.h"
 #include "worker/job/report.h"
@@ -18,14 +19,16 @@ namespace {
 struct Arguments {
   std::string spec_file;
   std::string captures;
+  std::string aged_states;
   ReportFormat format = ReportFormat::kJson;
 };
 
 absl::Status RunAndPrint(const Arguments& arguments) {
   ASSIGN_OR_RETURN(const v1::JobSpec spec, ReadSpecFile(arguments.spec_file));
   ASSIGN_OR_RETURN(const v1::JobSpec canonical, Canonicalize(spec));
-  ASSIGN_OR_RETURN(const v1::JobResult result,
-                   convert::RunJob(canonical, convert::CaptureDirectory(arguments.captures)));
+  const convert::AgedStateFolder aged_states(arguments.aged_states, convert::AgedStateFolder::kDefaultMaxBytes);
+  ASSIGN_OR_RETURN(const v1::JobResult result, convert::RunJob(canonical, convert::CaptureDirectory(arguments.captures),
+                                                               arguments.aged_states.empty() ? nullptr : &aged_states));
   std::cout << Report(canonical, result, arguments.format) << std::flush;
   return std::cout ? absl::OkStatus() : absl::DataLossError("standard output: cannot be written; is the disk full?");
 }
@@ -38,6 +41,8 @@ int Main(int argc, char** argv) {
   app.add_option("spec", arguments.spec_file, "job spec: FILE.txtpb, FILE.json, FILE.binpb, or - for text on stdin")
       ->required();
   app.add_option("--captures", arguments.captures, "directory of captures, each named by its SHA-256");
+  app.add_option("--aged-states", arguments.aged_states,
+                 "directory to keep aged machines in, 4 GiB at most; without, each job ages its own");
   const std::map<std::string, ReportFormat> formats = {{"json", ReportFormat::kJson},
                                                        {"textproto", ReportFormat::kTextproto}};
   app.add_option("-o,--output", arguments.format, "json (default) or textproto")

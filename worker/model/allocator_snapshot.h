@@ -44,6 +44,7 @@ struct ZoneSnapshot {
   std::vector<BlockList> free;          // empty lists are left out; ascending by order, then type
   std::vector<PerCpuSnapshot> per_cpu;  // by processor; equally many in every zone
   std::vector<BlockTypeRun> block_types;
+  friend bool operator==(const ZoneSnapshot&, const ZoneSnapshot&) = default;
 };
 
 // The whole state of a page allocator that decides which frame comes next, but for counters of recent runs of
@@ -51,6 +52,10 @@ struct ZoneSnapshot {
 struct AllocatorSnapshot {
   std::vector<ZoneSnapshot> zones;    // ascending, and so are their nodes, without a gap
   std::vector<uint32_t> node_of_cpu;  // empty: all processors are node 0's
+  // Frames that are not free are either no memory or will be named (PageAllocator::Adopt). Otherwise those of movable
+  // pageblocks count as movable ones.
+  bool knows_frames_in_use = false;
+  friend bool operator==(const AllocatorSnapshot&, const AllocatorSnapshot&) = default;
 };
 
 }  // namespace dmfrag::model

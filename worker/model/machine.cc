@@ -25,7 +25,9 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const MachineConfig& co
       std::make_unique<PageAllocator>(config.memory, topology, AllocatorRules::Of(config.allocator_release));
   DirectMap map = DirectMap::Boot(config.memory, config.mapping, EntryFlags::PageKernel());
   const DirectMapCounters counters = DirectMapCounters::Of(map);
-  return std::unique_ptr<Machine>(new Machine(config, std::move(allocator), std::move(map), counters));
+  auto tables = MakeTableSource(config.table_source, config.memory, allocator.get());
+  return std::unique_ptr<Machine>(
+      new Machine(config, std::move(allocator), std::move(tables), std::move(map), counters));
 }
 
 absl::StatusOr<std::unique_ptr<Machine>> Machine::Start(const MachineConfig& config, MachineStart start) {
@@ -36,17 +38,21 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Start(const MachineConfig& con
     return absl::InvalidArgumentError(
         absl::StrCat("machine with ", config.cpus, " processors: its start has the lists of ", cpus));
   }
-  return std::unique_ptr<Machine>(new Machine(config, std::move(allocator), std::move(start.map), start.counters));
+  auto tables = start.free_tables.has_value()
+                    ? RestoreTableSource(config.table_source, *std::move(start.free_tables), allocator.get())
+                    : MakeTableSource(config.table_source, config.memory, allocator.get());
+  return std::unique_ptr<Machine>(
+      new Machine(config, std::move(allocator), std::move(tables), std::move(start.map), start.counters));
 }
 
-Machine::Machine(const MachineConfig& config, std::unique_ptr<PageAllocator> allocator, DirectMap map,
-                 const DirectMapCounters& counters)
+Machine::Machine(const MachineConfig& config, std::unique_ptr<PageAllocator> allocator,
+                 std::unique_ptr<TablePageSource> tables, DirectMap map, const DirectMapCounters& counters)
     : cpa_release_(config.cpa_release),
       allocator_(std::move(allocator)),
       direct_map_(std::move(map)),
       counters_(counters),
       flushes_(config.cpus),
-      tables_(MakeTableSource(config.table_source, config.memory, allocator_.get())),
+      tables_(std::move(tables)),
       changer_(&direct_map_, &counters_, tables_.get(), flushes_, CpaRules::Of(config.cpa_release)) {}
 
 CpaOutcome Machine::SetDirectMapInvalidNoflush(FrameNumber first, FrameCount pages) {

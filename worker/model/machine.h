@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -43,6 +45,8 @@ struct MachineStart {
   AllocatorSnapshot allocator;
   DirectMap map;
   DirectMapCounters counters;  // as the kernel printed them then
+  // Pages that the table source has; absent: it takes what it takes at a boot.
+  std::optional<std::vector<FrameNumber>> free_tables = std::nullopt;
 };
 
 // A machine that runs: page allocator, direct map and CPA joined, with the kernel's calls on top. Events are counted in
@@ -63,6 +67,8 @@ class Machine {
   const DirectMap& direct_map() const { return direct_map_; }
   const DirectMapCounters& direct_map_counters() const { return counters_; }
   KernelRelease cpa_release() const { return cpa_release_; }
+  // Pages that the source of page tables keeps for itself.
+  std::vector<FrameNumber> FreeTables() const { return tables_->FreeTables(); }
 
   // Who is charged for events from now on. `account` must outlive its use; never null.
   void ChargeTo(EventCounters* account) { account_ = account; }
@@ -99,8 +105,8 @@ class Machine {
   absl::Status CheckInvariants() const;
 
  private:
-  Machine(const MachineConfig& config, std::unique_ptr<PageAllocator> allocator, DirectMap map,
-          const DirectMapCounters& counters);
+  Machine(const MachineConfig& config, std::unique_ptr<PageAllocator> allocator,
+          std::unique_ptr<TablePageSource> tables, DirectMap map, const DirectMapCounters& counters);
 
   KernelRelease cpa_release_;
   std::unique_ptr<PageAllocator> allocator_;

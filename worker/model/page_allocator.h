@@ -52,6 +52,13 @@ class PageAllocator {
   static absl::StatusOr<std::unique_ptr<PageAllocator>> FromSnapshot(const AllocatorSnapshot& snapshot,
                                                                      AllocatorRules rules);
 
+  // After FromSnapshot: names a block that is in use, as if Allocate had given it out. REQUIRES: it is no part of a
+  // larger free block. False: part of it is free, was named before, or is no memory.
+  bool Adopt(FrameNumber block, Order order, Migratetype type);
+  // Every frame in use was given out, or is to be adopted: AllocatorSnapshot::knows_frames_in_use, for a snapshot of
+  // now.
+  bool KnowsFramesInUse() const;
+
   PageAllocator(const PageAllocator&) = delete;
   PageAllocator& operator=(const PageAllocator&) = delete;
 

@@ -131,13 +131,31 @@ void PageAllocator::Restore(const AllocatorSnapshot& snapshot, AllocatorRules ru
       }
     }
     ZoneState& state = zones_[i];
-    state.zone.Restore(zone.managed, zone.free);
+    state.zone.Restore(zone.managed, zone.free, !snapshot.knows_frames_in_use);
     SetMarks(state, zone.min_mark, zone.low_mark, ManagedAbove(i));
     MakePerCpuLists(state, zone.low_mark, rules);
     for (size_t cpu = 0; cpu < zone.per_cpu.size(); ++cpu) state.per_cpu[cpu].Restore(zone.per_cpu[cpu]);
     managed_ += zone.managed;
   }
   allocated_ = managed_ - free_frames() - per_cpu_frames();
+}
+
+bool PageAllocator::KnowsFramesInUse() const {
+  return std::none_of(zones_.begin(), zones_.end(), [](const ZoneState& state) { return state.zone.unknown_frames(); });
+}
+
+bool PageAllocator::Adopt(FrameNumber block, Order order, Migratetype type) {
+  const FrameNumber end = block + order.frames();
+  if (!block.IsAligned(order.frames()) || end > end_ || !table_.IsTouched(block)) return false;
+  const FrameIndex first = table_.IndexOf(block);
+  for (FrameIndex i = 0; i < order.frames().raw(); ++i) {
+    if (table_.record(first + i).state != FrameState::kNone) return false;
+  }
+  FrameRecord& record = table_.record(first);
+  record.state = FrameState::kAllocated;
+  record.order = static_cast<uint8_t>(order.raw());
+  record.type = type;
+  return true;
 }
 
 AllocatorSnapshot PageAllocator::Snapshot() const {

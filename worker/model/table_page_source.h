@@ -2,6 +2,7 @@
 #define DMFRAG_WORKER_MODEL_TABLE_PAGE_SOURCE_H_
 
 #include <optional>
+#include <vector>
 
 #include "worker/model/entry_flags.h"
 #include "worker/model/units.h"
@@ -19,6 +20,9 @@ class TablePageSource {
 
   // A collapse no longer needs the page table at `table`.
   virtual void ReturnTable(FrameNumber table) = 0;
+
+  // Pages that it keeps for itself; the last one is taken first.
+  virtual std::vector<FrameNumber> FreeTables() const { return {}; }
 };
 
 }  // namespace dmfrag::model

@@ -1,6 +1,7 @@
 #include "worker/model/table_sources.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace dmfrag::model {
 namespace {
@@ -20,7 +21,8 @@ class BuddyTables : public TablePageSource {
 // Pages of blocks that hold nothing but page tables, last freed first out.
 class GroupedTables : public TablePageSource {
  public:
-  explicit GroupedTables(PageAllocator* allocator) : allocator_(allocator) {}
+  explicit GroupedTables(PageAllocator* allocator, std::vector<FrameNumber> free = {})
+      : allocator_(allocator), free_(std::move(free)) {}
 
   std::optional<FrameNumber> TakeTable(MapLevel, FrameNumber) override {
     if (free_.empty() && !AddBlock()) return allocator_->Allocate(Order(0), Migratetype::kUnmovable);
@@ -29,6 +31,7 @@ class GroupedTables : public TablePageSource {
     return table;
   }
   void ReturnTable(FrameNumber table) override { free_.push_back(table); }
+  std::vector<FrameNumber> FreeTables() const override { return free_; }
 
   // Takes one block from the page allocator; false: there is none.
   bool AddBlock() {
@@ -69,6 +72,12 @@ std::unique_ptr<TablePageSource> MakeTableSource(TableSourceKind kind, const Mem
     }
   }
   return tables;
+}
+
+std::unique_ptr<TablePageSource> RestoreTableSource(TableSourceKind kind, std::vector<FrameNumber> free_tables,
+                                                    PageAllocator* allocator) {
+  if (kind == TableSourceKind::kBuddy) return std::make_unique<BuddyTables>(allocator);
+  return std::make_unique<GroupedTables>(allocator, std::move(free_tables));
 }
 
 }  // namespace dmfrag::model

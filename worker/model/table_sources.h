@@ -23,6 +23,10 @@ enum class TableSourceKind {
 // `memory`. When a reserve or a block of 512 cannot be had, single pages are taken, as the PKS series does.
 std::unique_ptr<TablePageSource> MakeTableSource(TableSourceKind kind, const MemoryMap& memory,
                                                  PageAllocator* allocator);
+// The same, with pages that such a source had before the allocator was restored (TablePageSource::FreeTables), instead
+// of any that would be taken now.
+std::unique_ptr<TablePageSource> RestoreTableSource(TableSourceKind kind, std::vector<FrameNumber> free_tables,
+                                                    PageAllocator* allocator);
 
 }  // namespace dmfrag::model
 

@@ -51,9 +51,9 @@ void Zone::AddBootMemory(FrameRange range) {
   }
 }
 
-void Zone::Restore(FrameCount managed, const std::vector<BlockList>& free) {
+void Zone::Restore(FrameCount managed, const std::vector<BlockList>& free, bool unknown_frames) {
   managed_ = managed;
-  unknown_frames_ = true;
+  unknown_frames_ = unknown_frames;
   for (const BlockList& list : free) {
     for (FrameNumber block : list.blocks) {
       AddToList(table_->IndexOf(block), list.order, list.type, /*to_tail=*/true);

@@ -40,8 +40,10 @@ class Zone {
   void AddBootMemory(FrameRange range);
 
   // Instead of AddBootMemory: `managed` frames of which these blocks are free, in this order. Frames in no block are in
-  // use by nobody known; those of a movable pageblock count as movable. REQUIRES: the blocks' sections are touched.
-  void Restore(FrameCount managed, const std::vector<BlockList>& free);
+  // use by nobody known; with `unknown_frames`, those of a movable pageblock count as movable. REQUIRES: the blocks'
+  // sections are touched.
+  void Restore(FrameCount managed, const std::vector<BlockList>& free, bool unknown_frames);
+  bool unknown_frames() const { return unknown_frames_; }
 
   // Where a run of removals is: from 6.15 on, once a block was stolen, the rest of the run steals at once.
   enum class Run { kFromLists, kStealing };

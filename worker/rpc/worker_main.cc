@@ -20,6 +20,7 @@
 #include "spdlog/sinks/basic_file_sink.h"
 #include "spdlog/sinks/stdout_sinks.h"
 #include "spdlog/spdlog.h"
+#include "worker/convert/aged_state_folder.h"
 #include "worker/rpc/worker.h"
 #include "worker/slot/slot_child.h"
 
@@ -34,6 +35,7 @@ struct Flags {
   std::string server;
   uint32_t slots = 1;
   std::string cache_dir;
+  uint64_t aged_mib = convert::AgedStateFolder::kDefaultMaxBytes >> 20;
   std::string log_file;
   bool stop_on_eof = false;
   bool slot_child = false;
@@ -102,7 +104,8 @@ int Work(const Flags& flags) {
   options.worker_id = NewUuid();
   options.slots = flags.slots;
   options.capture_folder = flags.cache_dir;
-  options.slot_command = {"/proc/self/exe", "--slot-child", "--cache-dir", flags.cache_dir};
+  options.slot_command = {"/proc/self/exe", "--slot-child", "--cache-dir",
+                          flags.cache_dir,  "--aged-mib",   std::to_string(flags.aged_mib)};
   const auto stop = [&, stopping = false](absl::Duration wait) mutable {
     if (stopping) return true;
     const timespec timeout = absl::ToTimespec(wait);
@@ -135,7 +138,11 @@ int main(int argc, char** argv) {
   app.add_option("--slots", flags.slots, "jobs to run at once, each in a process of its own")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
-  app.add_option("--cache-dir", flags.cache_dir, "folder for downloaded captures")->capture_default_str();
+  app.add_option("--cache-dir", flags.cache_dir, "folder for downloaded captures and aged machines")
+      ->capture_default_str();
+  app.add_option("--aged-mib", flags.aged_mib, "MiB of aged machines to keep there, those used last; 0: none")
+      ->check(CLI::Range(uint64_t{0}, uint64_t{1} << 30))
+      ->capture_default_str();
   app.add_option("--log-file", flags.log_file, "append the log to this file instead of standard error");
   app.add_flag("--stop-on-eof", flags.stop_on_eof, "stop when standard input ends: with the process that holds it");
   app.add_flag("--slot-child", flags.slot_child)->group("");  // how a worker starts its own slots
@@ -144,7 +151,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 1;  // 0: --help, --version
   }
-  if (flags.slot_child) return dmfrag::worker::RunSlotChild(flags.cache_dir);
+  if (flags.slot_child) return dmfrag::worker::RunSlotChild(flags.cache_dir, flags.aged_mib << 20);
   if (server->count() == 0) {
     std::fprintf(stderr, "dmfrag-worker: --server is required, for example --server unix:PATH\n");
     return 1;

@@ -15,6 +15,7 @@
 #include "google/protobuf/io/zero_copy_stream_impl.h"
 #include "google/protobuf/util/delimited_message_util.h"
 #include "proto/support/canonical.h"
+#include "worker/convert/aged_state_folder.h"
 #include "worker/convert/capture_source.h"
 #include "worker/convert/run_job.h"
 
@@ -39,10 +40,11 @@ v1::FailureClass ClassOf(const absl::Status& status) {
   return absl::IsInvalidArgument(status) ? v1::FAILURE_CLASS_USER : v1::FAILURE_CLASS_INFRA;
 }
 
-v1::AttemptReport Run(const v1::JobSpec& spec, const convert::CaptureSource& captures) {
+v1::AttemptReport Run(const v1::JobSpec& spec, const convert::CaptureSource& captures,
+                      const convert::AgedStateFolder& aged_states) {
   const absl::Time start = absl::Now();
   const uint64_t cpu_start = CpuMicroseconds();
-  absl::StatusOr<v1::JobResult> result = convert::RunJob(spec, captures);
+  absl::StatusOr<v1::JobResult> result = convert::RunJob(spec, captures, &aged_states);
   v1::AttemptReport report;
   report.mutable_cost()->set_wall_us(static_cast<uint64_t>(absl::ToInt64Microseconds(absl::Now() - start)));
   report.mutable_cost()->set_cpu_us(CpuMicroseconds() - cpu_start);
@@ -59,16 +61,17 @@ v1::AttemptReport Run(const v1::JobSpec& spec, const convert::CaptureSource& cap
 
 }  // namespace
 
-int RunSlotChild(const std::string& captures) {
+int RunSlotChild(const std::string& captures, uint64_t max_aged_bytes) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // a worker that is killed leaves no one behind
   const convert::CaptureDirectory folder(captures);
+  const convert::AgedStateFolder aged_states(captures + "/aged", max_aged_bytes);
   google::protobuf::io::FileInputStream input(STDIN_FILENO);
   google::protobuf::io::FileOutputStream output(STDOUT_FILENO);
   while (true) {
     v1::JobSpec spec;
     bool clean_eof = false;
     if (!google::protobuf::util::ParseDelimitedFromZeroCopyStream(&spec, &input, &clean_eof)) return clean_eof ? 0 : 1;
-    const v1::AttemptReport report = Run(spec, folder);
+    const v1::AttemptReport report = Run(spec, folder, aged_states);
     const bool written = google::protobuf::util::SerializeDelimitedToZeroCopyStream(report, &output) && output.Flush();
     if (!written) return 1;
   }

@@ -1,6 +1,7 @@
 #ifndef DMFRAG_WORKER_SLOT_SLOT_CHILD_H_
 #define DMFRAG_WORKER_SLOT_SLOT_CHILD_H_
 
+#include <cstdint>
 #include <string>
 
 namespace dmfrag::worker {
@@ -9,8 +10,9 @@ namespace dmfrag::worker {
 // length-delimited AttemptReport (its `ref` unset) to standard output, until input ends. Whatever a job does to this
 // process (crash, memory), the worker and its other slots live on. Returns the exit code.
 //
-// `captures`: folder whose files are captures named by their SHA-256.
-int RunSlotChild(const std::string& captures);
+// `captures`: folder whose files are captures named by their SHA-256. Aged states are kept in its folder `aged`, at most
+// `max_aged_bytes` of them.
+int RunSlotChild(const std::string& captures, uint64_t max_aged_bytes);
 
 }  // namespace dmfrag::worker
 

@@ -34,8 +34,8 @@ std::optional<Operation> ObjectStream::Next() {
   operation.object = next_object_++;
   operation.allocations = Draw(traffic_.size_allocations, sizes_);
   if (traffic_.detail.has_value()) operation.detail = Draw(*traffic_.detail, details_);
-  const SimTime end = next_creation_.AfterUs(Draw(traffic_.lifetime_us, lifetimes_));
-  if (end < horizon_) ends_.push({end, operation.object});
+  operation.end = next_creation_.AfterUs(Draw(traffic_.lifetime_us, lifetimes_));
+  if (operation.end < horizon_) ends_.push({operation.end, operation.object});
   next_creation_ = clock_.Next(Draw(traffic_.interval_us, intervals_), horizon_);
   return operation;
 }

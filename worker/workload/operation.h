@@ -22,6 +22,7 @@ struct Operation {
   uint64_t allocations = 0;
   model::Order order = {};
   model::Migratetype type = model::Migratetype::kUnmovable;
+  SimTime end = {};     // kCreate: when the object ends; the end of time if never
   uint64_t detail = 0;  // of the object, where its kind of user has one more figure (ObjectTraffic::detail)
 };
 

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "third_party/abseil_extras/check.h"
 
 namespace dmfrag::workload {
 namespace {
@@ -55,6 +56,18 @@ absl::StatusOr<std::string> DecompressXz(std::string_view compressed, size_t max
     if (result == LZMA_STREAM_END) return content;
     if (result != LZMA_OK) return ErrorOf(result);
   }
+}
+
+std::string CompressXz(std::string_view content) {
+  constexpr uint32_t kFast = 1;
+  std::string compressed(lzma_stream_buffer_bound(content.size()), '\0');
+  size_t size = 0;
+  const lzma_ret result =
+      lzma_easy_buffer_encode(kFast, LZMA_CHECK_CRC64, nullptr, reinterpret_cast<const uint8_t*>(content.data()),
+                              content.size(), reinterpret_cast<uint8_t*>(compressed.data()), &size, compressed.size());
+  CHECK(result == LZMA_OK);  // the bound is liblzma's own; it fails for lack of memory alone
+  compressed.resize(size);
+  return compressed;
 }
 
 }  // namespace dmfrag::workload

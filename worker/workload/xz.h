@@ -13,6 +13,9 @@ namespace dmfrag::workload {
 // than `max_bytes`; the text says which. Thread-safe.
 absl::StatusOr<std::string> DecompressXz(std::string_view compressed, size_t max_bytes);
 
+// An .xz file of `content`, with a CRC-64, made fast rather than small (as xz -1). Thread-safe.
+std::string CompressXz(std::string_view content);
+
 }  // namespace dmfrag::workload
 
 #endif  // DMFRAG_WORKER_WORKLOAD_XZ_H_
