@@ -60,7 +60,9 @@ class Runner {
     for (const workload::UserConfig& user : config.mix.users) {
       const workload::ObjectTraffic traffic = workload::TrafficOf(user);
       users_.push_back(MakePageUser(traffic, &supply_, &packs_));
-      zeroes_.push_back(traffic.permission != nullptr && traffic.permission->zeroes_pages);
+      const bool has_permission = traffic.permission != nullptr;
+      zeroes_.push_back({.at_allocation = has_permission && traffic.permission->zeroes_new,
+                         .at_free = has_permission && traffic.permission->zeroes_freed});
     }
     const model::BootMappingRules& mapping = config.machine.mapping;
     result_.has_1g_pages = mapping.gbpages && mapping.pse && !mapping.debug_pagealloc;
@@ -134,7 +136,9 @@ class Runner {
   }
   void FinishCost(const Operation& operation, CostAccount::Kind kind) {
     if (!cost_.has_value()) return;
-    const int64_t pages_zeroed = zeroes_[operation.user] ? static_cast<int64_t>(operation.order.frames().raw()) : 0;
+    const Zeroes& zeroes = zeroes_[operation.user];
+    const bool is_zeroed = kind == CostAccount::Kind::kAllocation ? zeroes.at_allocation : zeroes.at_free;
+    const int64_t pages_zeroed = is_zeroed ? static_cast<int64_t>(operation.order.frames().raw()) : 0;
     cost_->Finish(operation.user, kind, pages_zeroed, result_.users[operation.user].events,
                   machine_->allocator().locked_work());
   }
@@ -232,6 +236,12 @@ class Runner {
     return std::move(result_);
   }
 
+  // When a user clears its pages.
+  struct Zeroes {
+    bool at_allocation = false;
+    bool at_free = false;
+  };
+
   const RunLength length_;
   const std::unique_ptr<model::Machine> machine_;
   const std::unique_ptr<policy::CacheType> cache_;
@@ -252,7 +262,7 @@ class Runner {
   PageSupply supply_;
   PackPools packs_;
   std::vector<std::unique_ptr<PageUser>> users_;  // in the order of the mix
-  std::vector<bool> zeroes_;                      // by user: clears its pages when they come and before they go
+  std::vector<Zeroes> zeroes_;                    // by user
 };
 
 }  // namespace

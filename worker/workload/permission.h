@@ -38,12 +38,22 @@ struct Permission {
     kPage,    // each page alone, at its touch and at its end; it is mapped nowhere else in the kernel
     kObject,  // all pages of an object together, which lie in one vmalloc area
   };
+  // Whether the direct map's alias is only taken away while another one is used (one), or is the alias that is used and
+  // gets the permission (two).
+  enum class Category { kOne, kTwo };
+  // What the kernel can do with a live page to put a large page together again: copy it elsewhere, read it where it is,
+  // or not even that. Both are as proto/dmfrag/v1/users.proto says of the kind.
+  enum class Reach { kMovable, kAccessible, kNeither };
   std::string_view name;
   Unit unit = Unit::kPage;
+  Category category = Category::kOne;
+  Reach reach = Reach::kAccessible;
   PermissionCalls set = nullptr;
   PermissionCalls reset = nullptr;
   const Packs* packs = nullptr;  // null: never
-  bool zeroes_pages = false;     // pages are cleared when they are got, and before they are freed
+  // Pages are cleared when they are got; before they are freed.
+  bool zeroes_new = false;
+  bool zeroes_freed = false;
 };
 
 }  // namespace dmfrag::workload
