@@ -10,6 +10,10 @@ struct TrafficMaker {
   ObjectTraffic operator()(const OrdinaryConfig& config) const { return OrdinaryTraffic(config); }
   ObjectTraffic operator()(const BpfConfig& config) const { return BpfTraffic(config); }
   ObjectTraffic operator()(const PageCacheConfig& config) const { return PageCacheTraffic(config); }
+  ObjectTraffic operator()(const AnonymousConfig& config) const { return AnonymousTraffic(config); }
+  ObjectTraffic operator()(const HugePageConfig& config) const { return HugePageTraffic(config); }
+  ObjectTraffic operator()(const SlabConfig& config) const { return SlabTraffic(config); }
+  ObjectTraffic operator()(const NetworkConfig& config) const { return NetworkTraffic(config); }
 };
 
 }  // namespace

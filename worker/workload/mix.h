@@ -7,8 +7,11 @@
 #include <variant>
 #include <vector>
 
+#include "worker/workload/anonymous.h"
 #include "worker/workload/arrival_clock.h"
 #include "worker/workload/bpf.h"
+#include "worker/workload/huge_page.h"
+#include "worker/workload/network.h"
 #include "worker/workload/object_traffic.h"
 #include "worker/workload/operation.h"
 #include "worker/workload/ordinary.h"
@@ -16,13 +19,16 @@
 #include "worker/workload/random.h"
 #include "worker/workload/secretmem.h"
 #include "worker/workload/sim_time.h"
+#include "worker/workload/slab.h"
 
 namespace dmfrag::workload {
 
 // One user of a mix: a name, which also names its random streams, and what it does.
 struct UserConfig {
   std::string name;
-  std::variant<SecretmemConfig, OrdinaryConfig, BpfConfig, PageCacheConfig> kind;
+  std::variant<SecretmemConfig, OrdinaryConfig, BpfConfig, PageCacheConfig, AnonymousConfig, HugePageConfig, SlabConfig,
+               NetworkConfig>
+      kind;
   // How often it comes, in thousandths of what its interval says, for all time.
   uint64_t rate_thousandths = 1000;
 };
