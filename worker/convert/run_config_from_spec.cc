@@ -290,6 +290,33 @@ absl::StatusOr<workload::NetworkConfig> ConfigFrom(const v1::NetworkUser& user, 
   return BlocksOfOrderFrom<workload::NetworkConfig>(user, field);
 }
 
+absl::StatusOr<workload::PageTablesConfig> ConfigFrom(const v1::PageTablesUser& user, const std::string& field) {
+  return PagesFrom<workload::PageTablesConfig>(user, field);
+}
+absl::StatusOr<workload::GuestMemoryConfig> ConfigFrom(const v1::GuestMemoryUser& user, const std::string& field) {
+  return PagesFrom<workload::GuestMemoryConfig>(user, field);
+}
+absl::StatusOr<workload::XpfoConfig> ConfigFrom(const v1::XpfoUser& user, const std::string& field) {
+  return PagesFrom<workload::XpfoConfig>(user, field);
+}
+absl::StatusOr<workload::MemoryFailureConfig> ConfigFrom(const v1::MemoryFailureUser& user, const std::string& field) {
+  return PagesFrom<workload::MemoryFailureConfig>(user, field);
+}
+absl::StatusOr<workload::UncachedConfig> ConfigFrom(const v1::UncachedUser& user, const std::string& field) {
+  return BlocksOfOrderFrom<workload::UncachedConfig>(user, field);
+}
+absl::StatusOr<workload::DmaConfig> ConfigFrom(const v1::DmaUser& user, const std::string& field) {
+  return BlocksOfOrderFrom<workload::DmaConfig>(user, field);
+}
+absl::StatusOr<workload::GraphicsConfig> ConfigFrom(const v1::GraphicsUser& user, const std::string& field) {
+  using MemoryType = workload::GraphicsConfig::MemoryType;
+  ASSIGN_OR_RETURN(workload::GraphicsConfig config, BlocksOfOrderFrom<workload::GraphicsConfig>(user, field));
+  const bool is_uncached = user.memory_type() == v1::MEMORY_TYPE_UNCACHED;
+  config.memory_type = is_uncached ? MemoryType::kUncached : MemoryType::kWriteCombining;
+  config.pool_per_mille = user.pool_per_mille();
+  return config;
+}
+
 // What the user is: one line a kind.
 absl::Status SetKind(const v1::User& user, const std::string& path, workload::UserConfig& config) {
   const auto set = [&](const auto& kind, const char* name) -> absl::Status {
@@ -313,6 +340,20 @@ absl::Status SetKind(const v1::User& user, const std::string& path, workload::Us
       return set(user.slab(), "slab");
     case v1::User::kNetwork:
       return set(user.network(), "network");
+    case v1::User::kPageTables:
+      return set(user.page_tables(), "page_tables");
+    case v1::User::kGuestMemory:
+      return set(user.guest_memory(), "guest_memory");
+    case v1::User::kXpfo:
+      return set(user.xpfo(), "xpfo");
+    case v1::User::kGraphics:
+      return set(user.graphics(), "graphics");
+    case v1::User::kUncached:
+      return set(user.uncached(), "uncached");
+    case v1::User::kMemoryFailure:
+      return set(user.memory_failure(), "memory_failure");
+    case v1::User::kDma:
+      return set(user.dma(), "dma");
     default:
       break;
   }

@@ -8,6 +8,7 @@
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/experiment/cost_account.h"
 #include "worker/experiment/live_pages.h"
+#include "worker/experiment/make_page_user.h"
 #include "worker/experiment/pack_pool.h"
 #include "worker/experiment/page_supply.h"
 #include "worker/experiment/page_user.h"
@@ -35,7 +36,9 @@ RunResult ResultOf(const workload::MixConfig& mix) {
   for (const workload::UserConfig& user : mix.users) {
     UserResult& of_user = result.users.emplace_back();
     of_user.name = user.name;
-    of_user.uses_cache = workload::TrafficOf(user).permission != nullptr;
+    const workload::ObjectTraffic traffic = workload::TrafficOf(user);
+    of_user.uses_cache =
+        traffic.permission != nullptr && !traffic.permission->past_cache && traffic.order == model::Order(0);
   }
   return result;
 }
@@ -60,6 +63,7 @@ class Runner {
     for (const workload::UserConfig& user : config.mix.users) {
       const workload::ObjectTraffic traffic = workload::TrafficOf(user);
       users_.push_back(MakePageUser(traffic, &supply_, &packs_));
+      pages_.MayShrink(users_.back().get());
       const bool has_permission = traffic.permission != nullptr;
       zeroes_.push_back({.at_allocation = has_permission && traffic.permission->zeroes_new,
                          .at_free = has_permission && traffic.permission->zeroes_freed});
@@ -190,7 +194,7 @@ class Runner {
   }
   void Unprotect(const Operation& operation, const std::vector<FrameNumber>& blocks) {
     PageUser& user = *users_[operation.user];
-    if (!user.changes_objects()) return user.Unprotect(operation, blocks);
+    if (!user.resets_objects()) return user.Unprotect(operation, blocks);
     StartCost(result_.users[operation.user]);
     user.Unprotect(operation, blocks);
     FinishCost(operation, CostAccount::Kind::kFree);

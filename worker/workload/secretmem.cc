@@ -12,7 +12,7 @@ UserCalls Touch(const UserPages& page, model::KernelRelease release) {
 UserCalls Free(const UserPages& page, model::KernelRelease) { return SecretmemFree(page.frames); }
 
 constexpr Permission kPermission = {.name = "secretmem",
-                                    .unit = Permission::Unit::kPage,
+                                    .unit = Permission::Unit::kBlock,
                                     .category = Permission::Category::kOne,
                                     .reach = Permission::Reach::kNeither,
                                     .set = Touch,
