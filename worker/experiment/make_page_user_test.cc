@@ -2,10 +2,14 @@
 // whatever happens as many pages are changed as it holds.
 #include "worker/experiment/make_page_user.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
+#include <ostream>
+#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -36,6 +40,8 @@ struct Kind {
   std::string name;
   workload::ObjectTraffic traffic;
 };
+
+void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 
 std::vector<Kind> Kinds() {
   std::vector<Kind> kinds = {{"secretmem", workload::SecretmemTraffic({})},
@@ -78,6 +84,40 @@ class EveryKindTest : public ::testing::TestWithParam<std::tuple<Kind, std::stri
     packs_ = std::make_unique<PackPools>(supply_.get());
     user_ = MakePageUser(traffic(), supply_.get(), packs_.get());
     free_at_first_ = FreePages();
+  }
+
+  // Pages that can be had: somebody else has them, down to less than a batch of the per-CPU lists, or to the last.
+  void UseUp(bool to_the_last) {
+    size_t before = 0;
+    do {
+      before = others_.size();
+      while (const auto page = machine_->allocator().Allocate(Order(0), model::Migratetype::kUnmovable)) {
+        others_.insert(*page);
+      }
+      machine_->allocator().DrainPerCpu();
+    } while (to_the_last && others_.size() > before);
+    free_at_first_ = FreePages() + others_.size();
+  }
+  // He frees the first block of the order that is his alone, and `more` pages of any kind.
+  void FreeOthers(Order order, uint64_t more) {
+    const auto is_his = [&](FrameNumber block) {
+      for (FrameNumber frame = block; frame < block + order.frames(); frame = frame + FrameCount(1)) {
+        if (!others_.contains(frame)) return false;
+      }
+      return true;
+    };
+    const auto found = std::find_if(others_.begin(), others_.end(), [&](FrameNumber frame) {
+      return frame == frame.AlignedDown(order.frames()) && is_his(frame);
+    });
+    ASSERT_NE(found, others_.end());
+    const FrameNumber block = *found;
+    for (uint64_t i = 0; i < order.frames().raw(); ++i) FreeOther(block + FrameCount(i));
+    for (; more > 0; --more) FreeOther(*others_.begin());
+    machine_->allocator().DrainPerCpu();
+  }
+  void FreeOther(FrameNumber page) {
+    others_.erase(page);
+    machine_->allocator().Free(page, Order(0));
   }
 
   // As a run does. False: it found no memory.
@@ -140,6 +180,7 @@ class EveryKindTest : public ::testing::TestWithParam<std::tuple<Kind, std::stri
   std::unique_ptr<PackPools> packs_;
   std::unique_ptr<PageUser> user_;
   std::map<uint64_t, std::vector<FrameNumber>> blocks_;
+  std::set<FrameNumber> others_;
   uint64_t free_at_first_ = 0;
 
  private:
@@ -174,28 +215,44 @@ TEST_P(EveryKindTest, NothingIsLeftOnceAllObjectsHaveEnded) {
   ExpectAsManyChangedAsHeld();
 }
 
+// One zone, so that the last page that can be had is the same for all.
+model::MemoryMap OneZone() { return *model::MemoryMap::FromUsableRanges({{16 << 20, 256 << 20}}); }
+
 TEST_P(EveryKindTest, RunningOutOfMemoryMidwayLeavesNothingBehind) {
-  // One zone, so that the last page that can be had is the same for all.
-  Boot(*model::MemoryMap::FromUsableRanges({{16 << 20, 256 << 20}}));
-  std::vector<FrameNumber> others;
-  model::PageAllocator& allocator = machine_->allocator();
-  while (const auto page = allocator.Allocate(Order(0), model::Migratetype::kUnmovable)) others.push_back(*page);
-  // Whole blocks become free, one after the other, and are used up again.
-  free_at_first_ = FreePages() + others.size();
+  Boot(OneZone());
+  UseUp(/*to_the_last=*/true);
   uint64_t failed = 0;
   for (uint64_t object = 0; object < 12; ++object) {
-    for (size_t pages = 3 * 1024; pages > 0 && !others.empty(); --pages) {
-      allocator.Free(others.back(), Order(0));
-      others.pop_back();
-    }
-    allocator.DrainPerCpu();
+    for (size_t pages = 3 * 1024; pages > 0 && !others_.empty(); --pages) FreeOther(*others_.begin());
+    machine_->allocator().DrainPerCpu();
     if (!Create(object, uint64_t{6000} >> traffic().order.raw())) ++failed;
     EXPECT_EQ(ChangedPages(), HeldPages());
   }
   EXPECT_GT(failed, 3U);
-  for (const FrameNumber page : others) allocator.Free(page, Order(0));
+  while (!others_.empty()) FreeOther(*others_.begin());
   EndAll();
   ExpectAsManyChangedAsHeld();
+}
+
+TEST_P(EveryKindTest, AChangeThatFindsNoPageTableLeavesNothingBehind) {
+  const bool changes_whole_entries =
+      traffic().order >= model::kPageblockOrder && traffic().permission->unit == workload::Permission::Unit::kBlock;
+  uint64_t failed = 0;
+  for (uint64_t more = 0; more < 4; ++more) {
+    Boot(OneZone());
+    events_ = {};
+    blocks_.clear();
+    others_.clear();
+    UseUp(/*to_the_last=*/traffic().order > Order(0));
+    if (traffic().order > Order(0)) FreeOthers(traffic().order, more);
+    if (!Create(0, 1)) ++failed;
+    EXPECT_EQ(ChangedPages(), HeldPages());
+    EXPECT_EQ(events_.split_enomem > 0, HeldPages() == 0);
+    while (!others_.empty()) FreeOther(*others_.begin());
+    EndAll();
+    ExpectAsManyChangedAsHeld();
+  }
+  EXPECT_EQ(failed > 0, !changes_whole_entries);
 }
 
 }  // namespace
