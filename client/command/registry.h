@@ -16,11 +16,13 @@ std::unique_ptr<Command> NewWatchCommand();
 std::unique_ptr<Command> NewCancelCommand();
 std::unique_ptr<Command> NewExperimentsCommand();
 std::unique_ptr<Command> NewResultsCommand();
+std::unique_ptr<Command> NewTimeseriesCommand();
 std::unique_ptr<Command> NewReplayCommand();
 std::unique_ptr<Command> NewLogsCommand();
 std::unique_ptr<Command> NewWorkersCommand();
 std::unique_ptr<Command> NewUpCommand();
 std::unique_ptr<Command> NewDownCommand();
+std::unique_ptr<Command> NewListCommand();
 std::unique_ptr<Command> NewVersionCommand();
 
 // All of them, in the order of the help.
