@@ -10,9 +10,9 @@
 
 #include "tests/kernel/traces.h"
 #include "third_party/abseil_extras/check.h"
+#include "worker/experiment/make_page_user.h"
 #include "worker/experiment/pack_pool.h"
 #include "worker/experiment/page_supply.h"
-#include "worker/experiment/page_user.h"
 #include "worker/model/machine.h"
 #include "worker/policy/registry.h"
 #include "worker/workload/ftrace_text.h"

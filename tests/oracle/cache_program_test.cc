@@ -6,7 +6,7 @@
 
 #include "gtest/gtest.h"
 #include "third_party/abseil_extras/status_matchers.h"
-#include "worker/experiment/page_user.h"
+#include "worker/experiment/make_page_user.h"
 #include "worker/policy/registry.h"
 #include "worker/workload/ordinary.h"
 #include "worker/workload/random.h"

@@ -73,11 +73,9 @@ absl::StatusOr<StartingMachine> SnapshotMachineFrom(const v1::JobSpec& spec, con
   workload::ReplayInput& input = snapshot->input;
   const std::vector<uint32_t>& nodes = start->allocator.node_of_cpu;
   const uint32_t last_node = nodes.empty() ? 0 : *std::max_element(nodes.begin(), nodes.end());
-  return StartingMachine{{.memory = std::move(input.memory),
-                          .mapping = input.mapping,
-                          .cpus = input.cpus,
-                          .numa_nodes = last_node + 1},
-                         *std::move(start)};
+  return StartingMachine{
+      {.memory = std::move(input.memory), .mapping = input.mapping, .cpus = input.cpus, .numa_nodes = last_node + 1},
+      *std::move(start)};
 }
 
 absl::StatusOr<StartingMachine> BootingMachineFrom(const v1::MachineSpec& machine) {
@@ -216,21 +214,37 @@ absl::Status ReadDistributions(const std::string& user, std::initializer_list<Di
   return absl::OkStatus();
 }
 
-absl::StatusOr<workload::SecretmemConfig> ConfigFrom(const v1::SecretmemUser& user, const std::string& field) {
-  workload::SecretmemConfig config;
+// A kind whose objects are pages, or blocks of one order.
+template <typename Config, typename User>
+absl::StatusOr<Config> PagesFrom(const User& user, const std::string& field) {
+  Config config;
   RETURN_IF_ERROR(ReadDistributions(field, {{user.interval_us(), "interval_us", &config.interval_us},
                                             {user.size_pages(), "size_pages", &config.size_pages},
                                             {user.lifetime_us(), "lifetime_us", &config.lifetime_us}}));
   return config;
 }
-
-absl::StatusOr<workload::OrdinaryConfig> ConfigFrom(const v1::OrdinaryUser& user, const std::string& field) {
-  workload::OrdinaryConfig config;
-  ASSIGN_OR_RETURN(config.type, MigratetypeFrom(user.migratetype(), field + ".migratetype"));
-  config.order = model::Order(user.order());
+template <typename Config, typename User>
+absl::StatusOr<Config> BlocksFrom(const User& user, const std::string& field) {
+  Config config;
   RETURN_IF_ERROR(ReadDistributions(field, {{user.interval_us(), "interval_us", &config.interval_us},
                                             {user.size_allocations(), "size_allocations", &config.size_allocations},
                                             {user.lifetime_us(), "lifetime_us", &config.lifetime_us}}));
+  return config;
+}
+template <typename Config, typename User>
+absl::StatusOr<Config> BlocksOfOrderFrom(const User& user, const std::string& field) {
+  ASSIGN_OR_RETURN(Config config, BlocksFrom<Config>(user, field));
+  config.order = model::Order(user.order());
+  return config;
+}
+
+absl::StatusOr<workload::SecretmemConfig> ConfigFrom(const v1::SecretmemUser& user, const std::string& field) {
+  return PagesFrom<workload::SecretmemConfig>(user, field);
+}
+
+absl::StatusOr<workload::OrdinaryConfig> ConfigFrom(const v1::OrdinaryUser& user, const std::string& field) {
+  ASSIGN_OR_RETURN(workload::OrdinaryConfig config, BlocksOfOrderFrom<workload::OrdinaryConfig>(user, field));
+  ASSIGN_OR_RETURN(config.type, MigratetypeFrom(user.migratetype(), field + ".migratetype"));
   return config;
 }
 
@@ -261,6 +275,48 @@ absl::StatusOr<workload::PageCacheConfig> ConfigFrom(const v1::PageCacheUser& us
   return config;
 }
 
+absl::StatusOr<workload::AnonymousConfig> ConfigFrom(const v1::AnonymousUser& user, const std::string& field) {
+  return PagesFrom<workload::AnonymousConfig>(user, field);
+}
+absl::StatusOr<workload::HugePageConfig> ConfigFrom(const v1::HugePageUser& user, const std::string& field) {
+  return BlocksFrom<workload::HugePageConfig>(user, field);
+}
+absl::StatusOr<workload::SlabConfig> ConfigFrom(const v1::SlabUser& user, const std::string& field) {
+  ASSIGN_OR_RETURN(workload::SlabConfig config, BlocksOfOrderFrom<workload::SlabConfig>(user, field));
+  config.reclaimable = user.reclaimable();
+  return config;
+}
+absl::StatusOr<workload::NetworkConfig> ConfigFrom(const v1::NetworkUser& user, const std::string& field) {
+  return BlocksOfOrderFrom<workload::NetworkConfig>(user, field);
+}
+
+absl::StatusOr<workload::PageTablesConfig> ConfigFrom(const v1::PageTablesUser& user, const std::string& field) {
+  return PagesFrom<workload::PageTablesConfig>(user, field);
+}
+absl::StatusOr<workload::GuestMemoryConfig> ConfigFrom(const v1::GuestMemoryUser& user, const std::string& field) {
+  return PagesFrom<workload::GuestMemoryConfig>(user, field);
+}
+absl::StatusOr<workload::XpfoConfig> ConfigFrom(const v1::XpfoUser& user, const std::string& field) {
+  return PagesFrom<workload::XpfoConfig>(user, field);
+}
+absl::StatusOr<workload::MemoryFailureConfig> ConfigFrom(const v1::MemoryFailureUser& user, const std::string& field) {
+  return PagesFrom<workload::MemoryFailureConfig>(user, field);
+}
+absl::StatusOr<workload::UncachedConfig> ConfigFrom(const v1::UncachedUser& user, const std::string& field) {
+  return BlocksOfOrderFrom<workload::UncachedConfig>(user, field);
+}
+absl::StatusOr<workload::DmaConfig> ConfigFrom(const v1::DmaUser& user, const std::string& field) {
+  return BlocksOfOrderFrom<workload::DmaConfig>(user, field);
+}
+absl::StatusOr<workload::GraphicsConfig> ConfigFrom(const v1::GraphicsUser& user, const std::string& field) {
+  using MemoryType = workload::GraphicsConfig::MemoryType;
+  ASSIGN_OR_RETURN(workload::GraphicsConfig config, BlocksOfOrderFrom<workload::GraphicsConfig>(user, field));
+  const bool is_uncached = user.memory_type() == v1::MEMORY_TYPE_UNCACHED;
+  config.memory_type = is_uncached ? MemoryType::kUncached : MemoryType::kWriteCombining;
+  config.pool_per_mille = user.pool_per_mille();
+  return config;
+}
+
 // What the user is: one line a kind.
 absl::Status SetKind(const v1::User& user, const std::string& path, workload::UserConfig& config) {
   const auto set = [&](const auto& kind, const char* name) -> absl::Status {
@@ -276,6 +332,28 @@ absl::Status SetKind(const v1::User& user, const std::string& path, workload::Us
       return set(user.bpf(), "bpf");
     case v1::User::kPageCache:
       return set(user.page_cache(), "page_cache");
+    case v1::User::kAnonymous:
+      return set(user.anonymous(), "anonymous");
+    case v1::User::kHugePage:
+      return set(user.huge_page(), "huge_page");
+    case v1::User::kSlab:
+      return set(user.slab(), "slab");
+    case v1::User::kNetwork:
+      return set(user.network(), "network");
+    case v1::User::kPageTables:
+      return set(user.page_tables(), "page_tables");
+    case v1::User::kGuestMemory:
+      return set(user.guest_memory(), "guest_memory");
+    case v1::User::kXpfo:
+      return set(user.xpfo(), "xpfo");
+    case v1::User::kGraphics:
+      return set(user.graphics(), "graphics");
+    case v1::User::kUncached:
+      return set(user.uncached(), "uncached");
+    case v1::User::kMemoryFailure:
+      return set(user.memory_failure(), "memory_failure");
+    case v1::User::kDma:
+      return set(user.dma(), "dma");
     default:
       break;
   }

@@ -85,4 +85,13 @@ FrameCount LivePages::DropPageCache(FrameCount at_most) {
   return dropped;
 }
 
+FrameCount LivePages::ShrinkCaches(FrameCount at_most) {
+  FrameCount freed = cache_->Shrink(at_most);
+  for (PageUser* user : shrinkers_) {
+    if (freed >= at_most) break;
+    freed += user->Shrink(at_most - freed);
+  }
+  return freed;
+}
+
 }  // namespace dmfrag::experiment

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "worker/experiment/object_table.h"
+#include "worker/experiment/page_user.h"
 #include "worker/experiment/run_result.h"
 #include "worker/model/machine.h"
 #include "worker/model/memory_pressure.h"
@@ -28,6 +29,8 @@ class LivePages final : public model::PageHolders {
   ObjectTable::Slot Create(const workload::Operation& operation);
   // An object that lived before: it holds its blocks of `order`, and gets no more.
   void TakeUp(const HeldObject& object, model::Order order);
+  // Asks `user`, too, for its pools when memory is short; borrows it.
+  void MayShrink(PageUser* user) { shrinkers_.push_back(user); }
   // It has got all it will get.
   void Complete(ObjectTable::Slot slot) { objects_.Complete(slot); }
   // It got one of its allocations.
@@ -47,7 +50,8 @@ class LivePages final : public model::PageHolders {
   bool IsMovable(model::FrameNumber frame) const override;
   void Moved(model::FrameNumber from, model::FrameNumber to) override;
   model::FrameCount DropPageCache(model::FrameCount at_most) override;
-  model::FrameCount ShrinkCaches(model::FrameCount at_most) override { return cache_->Shrink(at_most); }
+  // The cache first, then the pools of users, in the order of the mix.
+  model::FrameCount ShrinkCaches(model::FrameCount at_most) override;
 
  private:
   // A page that a cache takes when it is freed stays in use.
@@ -66,6 +70,7 @@ class LivePages final : public model::PageHolders {
   policy::CacheType* cache_;
   std::vector<Kind> kinds_;  // by user
   std::vector<UserResult>* users_;
+  std::vector<PageUser*> shrinkers_;
   ObjectTable objects_;
 };
 

@@ -2,20 +2,17 @@
 #define DMFRAG_WORKER_EXPERIMENT_PAGE_USER_H_
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <vector>
 
-#include "worker/experiment/pack_pool.h"
-#include "worker/experiment/page_supply.h"
 #include "worker/model/units.h"
-#include "worker/workload/object_traffic.h"
 #include "worker/workload/operation.h"
 
 namespace dmfrag::experiment {
 
-// One user of a mix in a run: the kernel calls around its allocations and frees. A user of permissions gets its pages
-// through the cache; ordinary traffic goes to the page allocator, and its frees past the cache.
+// One user of a mix in a run: the kernel calls around its allocations and frees. A user of permissions gets single
+// pages through the cache, and larger blocks from the page allocator, since caches have none; ordinary traffic goes to
+// the page allocator, and its frees past the cache.
 //
 // For each object the driver calls Allocate as often as AllocationsOf says, Protect once all were had, and at the
 // object's end Unprotect and then Free for every block. Calls come from one thread.
@@ -36,14 +33,15 @@ class PageUser {
   virtual bool Protect(const workload::Operation&, const std::vector<model::FrameNumber>&) { return true; }
   virtual void Unprotect(const workload::Operation&, const std::vector<model::FrameNumber>&) {}
 
-  // Protect and Unprotect do something.
+  // Protect does something; Unprotect does.
   virtual bool changes_objects() const { return false; }
+  virtual bool resets_objects() const { return changes_objects(); }
   // Pages it has beside the blocks of its objects.
   virtual int64_t other_pages() const { return 0; }
+  // Memory is short: frees up to `at_most` of them, or the next whole block; returns how many. Called in the middle of
+  // anybody's allocations, its own included. Must not allocate.
+  virtual model::FrameCount Shrink(model::FrameCount /*at_most*/) { return model::FrameCount(0); }
 };
-
-// The user that makes the objects of `traffic`. Borrows both pointers; the users of a run share them.
-std::unique_ptr<PageUser> MakePageUser(const workload::ObjectTraffic& traffic, PageSupply* supply, PackPools* packs);
 
 }  // namespace dmfrag::experiment
 

@@ -1,4 +1,4 @@
-#include "worker/experiment/page_user.h"
+#include "worker/experiment/make_page_user.h"
 
 #include <map>
 #include <memory>

@@ -8,6 +8,7 @@
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/experiment/cost_account.h"
 #include "worker/experiment/live_pages.h"
+#include "worker/experiment/make_page_user.h"
 #include "worker/experiment/pack_pool.h"
 #include "worker/experiment/page_supply.h"
 #include "worker/experiment/page_user.h"
@@ -49,7 +50,9 @@ RunResult ResultOf(const std::vector<workload::UserConfig>& users) {
   for (const workload::UserConfig& user : users) {
     UserResult& of_user = result.users.emplace_back();
     of_user.name = user.name;
-    of_user.uses_cache = workload::TrafficOf(user).permission != nullptr;
+    const workload::ObjectTraffic traffic = workload::TrafficOf(user);
+    of_user.uses_cache =
+        traffic.permission != nullptr && !traffic.permission->past_cache && traffic.order == model::Order(0);
   }
   return result;
 }
@@ -91,7 +94,10 @@ class Runner {
         packs_(&supply_) {
     for (const workload::ObjectTraffic& traffic : TrafficOf(UsersOf(config))) {
       users_.push_back(MakePageUser(traffic, &supply_, &packs_));
-      zeroes_.push_back(traffic.permission != nullptr && traffic.permission->zeroes_pages);
+      pages_.MayShrink(users_.back().get());
+      const bool has_permission = traffic.permission != nullptr;
+      zeroes_.push_back({.at_allocation = has_permission && traffic.permission->zeroes_new,
+                         .at_free = has_permission && traffic.permission->zeroes_freed});
     }
     const model::BootMappingRules& mapping = config.machine.mapping;
     result_.has_1g_pages = mapping.gbpages && mapping.pse && !mapping.debug_pagealloc;
@@ -193,7 +199,9 @@ class Runner {
   }
   void FinishCost(const Operation& operation, CostAccount::Kind kind) {
     if (!cost_.has_value()) return;
-    const int64_t pages_zeroed = zeroes_[operation.user] ? static_cast<int64_t>(operation.order.frames().raw()) : 0;
+    const Zeroes& zeroes = zeroes_[operation.user];
+    const bool is_zeroed = kind == CostAccount::Kind::kAllocation ? zeroes.at_allocation : zeroes.at_free;
+    const int64_t pages_zeroed = is_zeroed ? static_cast<int64_t>(operation.order.frames().raw()) : 0;
     cost_->Finish(operation.user, kind, pages_zeroed, result_.users[operation.user].events,
                   machine_->allocator().locked_work());
   }
@@ -245,7 +253,7 @@ class Runner {
   }
   void Unprotect(const Operation& operation, const std::vector<FrameNumber>& blocks) {
     PageUser& user = *users_[operation.user];
-    if (!user.changes_objects()) return user.Unprotect(operation, blocks);
+    if (!user.resets_objects()) return user.Unprotect(operation, blocks);
     StartCost(result_.users[operation.user]);
     user.Unprotect(operation, blocks);
     FinishCost(operation, CostAccount::Kind::kFree);
@@ -292,6 +300,12 @@ class Runner {
     return std::move(result_);
   }
 
+  // When a user clears its pages.
+  struct Zeroes {
+    bool at_allocation = false;
+    bool at_free = false;
+  };
+
   const RunLength length_;
   const std::unique_ptr<model::Machine> machine_;
   const std::unique_ptr<policy::CacheType> cache_;
@@ -312,7 +326,7 @@ class Runner {
   PageSupply supply_;
   PackPools packs_;
   std::vector<std::unique_ptr<PageUser>> users_;  // as UsersOf
-  std::vector<bool> zeroes_;                      // by user: clears its pages when they come and before they go
+  std::vector<Zeroes> zeroes_;                    // by user
 };
 
 absl::StatusOr<std::unique_ptr<model::Machine>> MakeMachine(const RunConfig& config) {

@@ -18,7 +18,7 @@ enum class RunOutcome { kCompleted, kStoppedAtLimit };
 // What one user did, and holds at the end.
 struct UserResult {
   std::string name;
-  bool uses_cache = false;  // it changes permissions, so that its pages come through the cache
+  bool uses_cache = false;  // it changes permissions of single pages, which come through the cache
   model::EventCounters events;
   int64_t live_pages = 0;
   int64_t protected_pages = 0;

@@ -1,9 +1,11 @@
 #include "worker/experiment/run.h"
 
 #include <string>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "third_party/abseil_extras/status_matchers.h"
+#include "worker/workload/closed_form.h"
 
 namespace dmfrag::experiment {
 namespace {
@@ -267,6 +269,81 @@ RunConfig FileServer(const std::string& cache, bool page_cache) {
                                           Uniform{1, 400}, Constant{600000000}}});
   }
   return config;
+}
+
+// Every kind whose objects have pages and an end of their own: three blocks each 10 ms, for half a second.
+std::vector<workload::UserConfig> EveryKind() {
+  const Constant interval{10000};
+  const Constant size{3};
+  const Constant life{500000};
+  const auto graphics = [&](unsigned order) {
+    return workload::GraphicsConfig{interval,
+                                    model::Order(order),
+                                    size,
+                                    life,
+                                    workload::GraphicsConfig::MemoryType::kWriteCombining,
+                                    /*pool_per_mille=*/0};
+  };
+  return {{"secretmem", workload::SecretmemConfig{interval, size, life}},
+          {"page_tables", workload::PageTablesConfig{interval, size, life}},
+          {"guest_memory", workload::GuestMemoryConfig{interval, size, life}},
+          {"xpfo", workload::XpfoConfig{interval, size, life}},
+          {"memory_failure", workload::MemoryFailureConfig{interval, size, life}},
+          {"graphics", graphics(0)},
+          {"large_graphics", graphics(9)},
+          {"uncached", workload::UncachedConfig{interval, model::Order(0), size, life}},
+          {"large_uncached", workload::UncachedConfig{interval, model::Order(10), size, life}},
+          {"dma", workload::DmaConfig{interval, model::Order(0), size, life}},
+          {"large_dma", workload::DmaConfig{interval, model::Order(3), size, life}},
+          {"anonymous", workload::AnonymousConfig{interval, size, life}},
+          {"huge_page", workload::HugePageConfig{interval, size, life}},
+          {"slab", workload::SlabConfig{interval, model::Order(1), size, life, true}},
+          {"network", workload::NetworkConfig{interval, model::Order(3), size, life}}};
+}
+
+TEST(RunTest, EveryKindHoldsWhatTheClosedFormSays) {
+  for (const std::string cache : {"none", "global"}) {
+    RunConfig config = Config(cache, 4096);
+    config.mix.users = EveryKind();
+    config.length = {.duration_us = 5000000};
+    const RunResult result = MustRun(config);
+    EXPECT_EQ(result.TotalEvents().allocations_failed, 0);
+    for (size_t i = 0; i < config.mix.users.size(); ++i) {
+      const workload::UserConfig& user = config.mix.users[i];
+      const double expected = workload::ExpectedLivePages(user, config.mix, workload::SimTime(5000000));
+      EXPECT_NEAR(static_cast<double>(result.users[i].live_pages), expected, 0.02 * expected) << user.name;
+      const bool has_permission = workload::TrafficOf(user).permission != nullptr;
+      EXPECT_EQ(result.users[i].protected_pages, has_permission ? result.users[i].live_pages : 0) << user.name;
+      const bool is_cached = has_permission && workload::TrafficOf(user).order == model::Order(0) &&
+                             user.name != "memory_failure" && user.name != "graphics";
+      EXPECT_EQ(result.users[i].uses_cache, is_cached) << user.name;
+    }
+  }
+}
+
+// Buffers take half of the machine, and leave it to the pool; programs want more than the other half afterwards.
+TEST(RunTest, PoolsGiveUpIdleBlocksBeforeAllocationsFail) {
+  constexpr uint64_t kSecond = 1000000;
+  const workload::Distribution size = Constant{64};
+  RunConfig config = Config("none", 256);
+  config.mix = {.users = {{"buffers", workload::GraphicsConfig{Constant{kSecond}, model::Order(9), size, Constant{10},
+                                                               workload::GraphicsConfig::MemoryType::kWriteCombining,
+                                                               /*pool_per_mille=*/1000}},
+                          {"programs",
+                           workload::AnonymousConfig{Constant{3 * kSecond}, Constant{45000}, Constant{60 * kSecond}}}}};
+  config.length = {.duration_us = 2 * kSecond};
+  const RunResult pooled = MustRun(config);
+  EXPECT_EQ(pooled.users[0].live_pages, 64 * 512);
+  EXPECT_EQ(pooled.users[0].protected_pages, 64 * 512);
+  EXPECT_EQ(pooled.users[0].events.splits_2m, 64);
+  config.length = {.duration_us = 3 * kSecond + 1, .warmup_us = 0};
+  config.mix.phases = {
+      {.window = {.start_us = 3 * kSecond / 2, .duration_us = 60 * kSecond}, .rates = {{"buffers", 0}}}};
+  const RunResult shrunk = MustRun(config);
+  EXPECT_EQ(shrunk.TotalEvents().allocations_failed, 0);
+  EXPECT_EQ(shrunk.users[1].live_pages, 45000);
+  EXPECT_LE(shrunk.users[0].live_pages, 40 * 512);
+  EXPECT_EQ(shrunk.users[0].live_pages % 512, 0);
 }
 
 TEST(RunTest, ThePageCacheIsDroppedBeforeAllocationsFail) {

@@ -197,8 +197,17 @@ void AttributeChanger::CountCheck(MapLevel level, bool same, bool whole) {
   }
 }
 
+std::optional<FrameNumber> AttributeChanger::TakeTable(MapLevel level, FrameNumber first) {
+  const bool changed = changed_;
+  const bool force_flush_all = force_flush_all_;
+  const std::optional<FrameNumber> table = tables_->TakeTable(level, first);
+  changed_ = changed;
+  force_flush_all_ = force_flush_all;
+  return table;
+}
+
 bool AttributeChanger::Split(DirectMap& map, const DirectMap::Leaf& leaf, EventCounters& account) {
-  const std::optional<FrameNumber> table = tables_->TakeTable(leaf.level, leaf.first);
+  const std::optional<FrameNumber> table = TakeTable(leaf.level, leaf.first);
   if (!table.has_value()) return false;
   const bool is_2m = leaf.level == MapLevel::k2M;
   ++account.table_pages;
@@ -212,7 +221,7 @@ bool AttributeChanger::Split(DirectMap& map, const DirectMap::Leaf& leaf, EventC
 }
 
 bool AttributeChanger::Split(VirtualMap& map, const VirtualMap::Leaf& leaf, EventCounters& account) {
-  const std::optional<FrameNumber> table = tables_->TakeTable(leaf.level, leaf.frame);
+  const std::optional<FrameNumber> table = TakeTable(leaf.level, leaf.frame);
   if (!table.has_value()) return false;
   ++account.table_pages;
   ++account.vmalloc_splits_2m;

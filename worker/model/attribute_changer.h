@@ -85,6 +85,8 @@ class AttributeChanger {
 
   EntryFlags Changed(EntryFlags old, EntryFlags set, EntryFlags clear) const;
   void CountCheck(MapLevel level, bool same, bool whole);
+  // What the request in work has done so far stays as it is, whatever is asked for in between.
+  std::optional<FrameNumber> TakeTable(MapLevel level, FrameNumber first);
   bool Split(DirectMap& map, const DirectMap::Leaf& leaf, EventCounters& account);
   bool Split(VirtualMap& map, const VirtualMap::Leaf& leaf, EventCounters& account);
   // Puts together the entries around a page that has just been changed, if the design says so.

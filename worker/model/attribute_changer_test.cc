@@ -33,6 +33,18 @@ class CountedTables : public TablePageSource {
   std::vector<std::pair<MapLevel, FrameNumber>> taken;
 };
 
+// There is no table, although somebody gave up a page, whose attributes he changed before.
+class ReclaimedTables : public CountedTables {
+ public:
+  std::optional<FrameNumber> TakeTable(MapLevel, FrameNumber) override {
+    EXPECT_EQ(changer->Change(request, *account), CpaOutcome::kDone);
+    return std::nullopt;
+  }
+  AttributeChanger* changer = nullptr;
+  AttributeRequest request;
+  EventCounters* account = nullptr;
+};
+
 class AttributeChangerTest : public ::testing::Test {
  protected:
   AttributeChangerTest()
@@ -466,6 +478,33 @@ TEST_F(CollapseDesignTest, AutomaticCollapseGoesOnUpwards) {
     expected.level2_splits = expected.level3_splits = expected.level2_collapses = expected.level3_collapses = 1;
     return expected;
   }());
+}
+
+// What reclaim changes on the way to a table has a flush of its own, and is none of the request's business.
+TEST(AttributeChangerReclaimTest, ChangesThatReclaimMakesDoNotMixWithTheRequest) {
+  for (const bool reclaim_changes : {false, true}) {
+    DirectMap map = DirectMap::Boot(*MemoryMap::Pc(uint64_t{3} << 30), {}, kFlags);
+    DirectMapCounters counters = DirectMapCounters::Of(map);
+    EventCounters events;
+    ReclaimedTables tables;
+    AttributeChanger changer(&map, &counters, &tables, TlbFlushes(4), CpaRules::Of(KernelRelease::k6_12));
+    tables.changer = &changer;
+    tables.account = &events;
+    tables.request.range = {FrameNumber(300 * 512), FrameNumber(301 * 512)};  // a whole page of 2M
+    tables.request.clear = reclaim_changes ? kWritable : EntryFlags();
+    AttributeRequest request;
+    request.clear = kWritable;
+    // The request has changed two pages of 2M when it finds no table: it flushes.
+    request.range = {k2MPage, k2MPage + FrameCount(2 * 512 + 1)};
+    EXPECT_EQ(changer.Change(request, events), CpaOutcome::kNoMemory);
+    EXPECT_EQ(events.flushes_all, reclaim_changes ? 2 : 1);
+    // This one has changed nothing, and does not.
+    events = {};
+    tables.request.range = {FrameNumber(302 * 512), FrameNumber(303 * 512)};
+    request.range = {FrameNumber(200 * 512), FrameNumber(200 * 512 + 1)};
+    EXPECT_EQ(changer.Change(request, events), CpaOutcome::kNoMemory);
+    EXPECT_EQ(events.flushes_all, reclaim_changes ? 1 : 0);
+  }
 }
 
 }  // namespace

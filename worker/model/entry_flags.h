@@ -12,7 +12,8 @@ enum class MapLevel : uint8_t { k4K = 1, k2M = 2, k1G = 3 };
 // Attributes of one page-table entry of the direct map, packed in 16 bits. An entry's size is not among them (see
 // MapLevel), so the same flags describe a large page and the 4K pages it splits into: PAT is bit 7 here at every size.
 //
-// Kept: P, RW, US, PWT, PCD, D, PAT, G, the software bits 9 to 11, NX. Not kept: A, the address, protection keys.
+// Kept: P, RW, US, PWT, PCD, D, PAT, G, the software bits 9 to 11, NX. Not kept: A, the address, protection keys;
+// see kShared.
 // Source: arch/x86/include/asm/pgtable_types.h; 0x800 is _PAGE_KERNEL_4K (6.15), "4K on purpose".
 class EntryFlags {
  public:
@@ -23,6 +24,10 @@ class EntryFlags {
   static constexpr uint16_t kDirty = 1 << 6;
   static constexpr uint16_t kPat = 1 << 7;
   static constexpr uint16_t kGlobal = 1 << 8;
+  // In place of the encryption bit of confidential guests, which lies among the address's bits (SEV's C-bit, TDX's
+  // shared bit): set where memory is shared with the host. The kernel uses software bit 10 for no entry of its own
+  // memory.
+  static constexpr uint16_t kShared = 1 << 10;
   static constexpr uint16_t kKernel4K = 1 << 11;
   static constexpr uint16_t kNoExecute = 1 << 15;
 

@@ -15,7 +15,9 @@ class TablePageSource {
   virtual ~TablePageSource() = default;
 
   // A frame for the page table that replaces the `level` entry whose first frame is `first`; nullopt: out of memory,
-  // and the split does not happen. Called once per split, in order. Must not change the direct map.
+  // and the split does not happen. Called once per split, in order. To find memory, others may be asked to give
+  // up pages, and change attributes for it, by the same AttributeChanger: of entries that are there, other than this
+  // one.
   virtual std::optional<FrameNumber> TakeTable(MapLevel level, FrameNumber first) = 0;
 
   // A collapse no longer needs the page table at `table`.

@@ -23,8 +23,13 @@ constexpr Packs kPacks = {.bytes = kBpfPackBytes,
                           .in_one_block = IsBpfPackInRoxCache,
                           .set = AllocatePack,
                           .reset = FreePack};
-constexpr Permission kPermission = {
-    .name = "bpf", .unit = Permission::Unit::kObject, .set = LockImage, .reset = FreeImage, .packs = &kPacks};
+constexpr Permission kPermission = {.name = "bpf",
+                                    .unit = Permission::Unit::kObject,
+                                    .category = Permission::Category::kOne,
+                                    .reach = Permission::Reach::kAccessible,
+                                    .set = LockImage,
+                                    .reset = FreeImage,
+                                    .packs = &kPacks};
 
 }  // namespace
 

@@ -10,6 +10,17 @@ struct TrafficMaker {
   ObjectTraffic operator()(const OrdinaryConfig& config) const { return OrdinaryTraffic(config); }
   ObjectTraffic operator()(const BpfConfig& config) const { return BpfTraffic(config); }
   ObjectTraffic operator()(const PageCacheConfig& config) const { return PageCacheTraffic(config); }
+  ObjectTraffic operator()(const AnonymousConfig& config) const { return AnonymousTraffic(config); }
+  ObjectTraffic operator()(const HugePageConfig& config) const { return HugePageTraffic(config); }
+  ObjectTraffic operator()(const SlabConfig& config) const { return SlabTraffic(config); }
+  ObjectTraffic operator()(const NetworkConfig& config) const { return NetworkTraffic(config); }
+  ObjectTraffic operator()(const PageTablesConfig& config) const { return PageTablesTraffic(config); }
+  ObjectTraffic operator()(const GuestMemoryConfig& config) const { return GuestMemoryTraffic(config); }
+  ObjectTraffic operator()(const XpfoConfig& config) const { return XpfoTraffic(config); }
+  ObjectTraffic operator()(const GraphicsConfig& config) const { return GraphicsTraffic(config); }
+  ObjectTraffic operator()(const UncachedConfig& config) const { return UncachedTraffic(config); }
+  ObjectTraffic operator()(const MemoryFailureConfig& config) const { return MemoryFailureTraffic(config); }
+  ObjectTraffic operator()(const DmaConfig& config) const { return DmaTraffic(config); }
 };
 
 }  // namespace

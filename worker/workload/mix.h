@@ -7,22 +7,36 @@
 #include <variant>
 #include <vector>
 
+#include "worker/workload/anonymous.h"
 #include "worker/workload/arrival_clock.h"
 #include "worker/workload/bpf.h"
+#include "worker/workload/dma.h"
+#include "worker/workload/graphics.h"
+#include "worker/workload/guest_memory.h"
+#include "worker/workload/huge_page.h"
+#include "worker/workload/memory_failure.h"
+#include "worker/workload/network.h"
 #include "worker/workload/object_traffic.h"
 #include "worker/workload/operation.h"
 #include "worker/workload/ordinary.h"
 #include "worker/workload/page_cache.h"
+#include "worker/workload/page_tables.h"
 #include "worker/workload/random.h"
 #include "worker/workload/secretmem.h"
 #include "worker/workload/sim_time.h"
+#include "worker/workload/slab.h"
+#include "worker/workload/uncached.h"
+#include "worker/workload/xpfo.h"
 
 namespace dmfrag::workload {
 
 // One user of a mix: a name, which also names its random streams, and what it does.
 struct UserConfig {
   std::string name;
-  std::variant<SecretmemConfig, OrdinaryConfig, BpfConfig, PageCacheConfig> kind;
+  std::variant<SecretmemConfig, OrdinaryConfig, BpfConfig, PageCacheConfig, AnonymousConfig, HugePageConfig, SlabConfig,
+               NetworkConfig, PageTablesConfig, GuestMemoryConfig, XpfoConfig, GraphicsConfig, UncachedConfig,
+               MemoryFailureConfig, DmaConfig>
+      kind;
   // How often it comes, in thousandths of what its interval says, for all time.
   uint64_t rate_thousandths = 1000;
 };

@@ -32,6 +32,7 @@ struct ObjectTraffic {
   const Permission* permission = nullptr;  // null: none is ever changed
   bool page_cache = false;                 // an object ends when the kernel takes its pages back, and not by itself
   uint32_t read_again_percent = 0;         // of the page cache
+  uint32_t pool_per_mille = 0;             // of the machine, that a pool keeps at most (Permission::Unit::kPool)
 };
 
 // The operations of one user, in order of time; an object's end comes before another's beginning at the same time. Each

@@ -11,8 +11,14 @@ UserCalls Touch(const UserPages& page, model::KernelRelease release) {
 }
 UserCalls Free(const UserPages& page, model::KernelRelease) { return SecretmemFree(page.frames); }
 
-constexpr Permission kPermission = {
-    .name = "secretmem", .unit = Permission::Unit::kPage, .set = Touch, .reset = Free, .zeroes_pages = true};
+constexpr Permission kPermission = {.name = "secretmem",
+                                    .unit = Permission::Unit::kBlock,
+                                    .category = Permission::Category::kOne,
+                                    .reach = Permission::Reach::kNeither,
+                                    .set = Touch,
+                                    .reset = Free,
+                                    .zeroes_new = true,
+                                    .zeroes_freed = true};
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 
 #include "gtest/gtest.h"
 #include "worker/workload/calls/bpf_calls.h"
+#include "worker/workload/calls/encryption_calls.h"
 #include "worker/workload/calls/execmem_calls.h"
 #include "worker/workload/calls/graphics_calls.h"
 #include "worker/workload/calls/memory_failure_calls.h"
@@ -11,6 +12,7 @@
 #include "worker/workload/calls/secretmem_calls.h"
 #include "worker/workload/calls/set_memory.h"
 #include "worker/workload/calls/vmalloc_calls.h"
+#include "worker/workload/calls/xpfo_calls.h"
 
 namespace dmfrag::workload {
 namespace {
@@ -142,6 +144,33 @@ TEST(MemoryFailureCallsTest, PoisonedPageIsNotPresentUntilUnpoisoned) {
   const UserCalls clear = ClearMceNospec(FrameNumber(7), KernelRelease::k6_12);
   ASSERT_EQ(clear.size(), 1U);
   EXPECT_EQ(Change(clear[0]).request.set, EntryFlags(EntryFlags::kPresent));
+}
+
+TEST(XpfoCallsTest, EntryIsEmptiedAndFlushedAndComesBackWhole) {
+  const UserCalls got = XpfoAllocate(FrameNumber(7));
+  ASSERT_EQ(got.size(), 2U);
+  EXPECT_EQ(Change(got[0]).request.clear, EntryFlags::PageKernel());
+  EXPECT_FALSE(Change(got[0]).request.flush);
+  EXPECT_EQ(std::get<KernelRangeFlush>(got[1]).pages, FrameCount(1));
+  const UserCalls freed = XpfoFree(FrameNumber(7));
+  ASSERT_EQ(freed.size(), 1U);
+  EXPECT_EQ(Change(freed[0]).request.set, EntryFlags::PageKernel());
+  EXPECT_EQ(FrameOf(freed[0]), FrameNumber(7));
+  EXPECT_FALSE(Change(freed[0]).request.flush);
+}
+
+TEST(EncryptionCallsTest, OneChangeOfTheRangeBetweenTwoFlushes) {
+  const FrameRange block = {FrameNumber(1024), FrameNumber(1536)};
+  const EntryFlags shared(EntryFlags::kShared);
+  for (const bool decrypted : {true, false}) {
+    const UserCalls calls = decrypted ? SetMemoryDecrypted(block) : SetMemoryEncrypted(block);
+    ASSERT_EQ(calls.size(), 3U);
+    for (const size_t flush : {0U, 2U}) EXPECT_EQ(std::get<KernelRangeFlush>(calls[flush]).pages, FrameCount(512));
+    EXPECT_EQ(Change(calls[1]).request.range, block);
+    EXPECT_EQ(Change(calls[1]).request.set, decrypted ? shared : EntryFlags());
+    EXPECT_EQ(Change(calls[1]).request.clear, decrypted ? EntryFlags() : shared);
+    EXPECT_FALSE(Change(calls[1]).request.flush);
+  }
 }
 
 TEST(PageTableCallsTest, TablesAreFreedInBatches) {

@@ -1,17 +1,16 @@
-#include "worker/experiment/page_user.h"
+#include "worker/experiment/make_page_user.h"
 
 #include <unordered_map>
 
-#include "third_party/abseil_extras/check.h"
+#include "worker/experiment/block_user.h"
 #include "worker/experiment/call_runner.h"
-#include "worker/experiment/pack_pool.h"
+#include "worker/experiment/graphics_user.h"
 #include "worker/workload/permission.h"
 
 namespace dmfrag::experiment {
 namespace {
 
 using model::CpaOutcome;
-using model::FrameCount;
 using model::FrameNumber;
 using workload::Operation;
 using workload::Permission;
@@ -29,36 +28,6 @@ class OrdinaryPages : public PageUser {
   }
 
  private:
-  PageSupply* supply_;
-};
-
-// Each page changes alone when it is got, and again before it is freed. Without memory for the split it is given back.
-class SinglePages : public PageUser {
- public:
-  SinglePages(const Permission* permission, PageSupply* supply) : permission_(permission), supply_(supply) {}
-
-  std::optional<FrameNumber> Allocate(const Operation& operation) override {
-    return supply_->Try([&]() -> std::optional<FrameNumber> {
-      const std::optional<FrameNumber> page = supply_->cache().Allocate({.type = operation.type});
-      if (!page.has_value()) return std::nullopt;
-      if (Call(permission_->set, *page) == CpaOutcome::kDone) return page;
-      supply_->cache().Free(*page);
-      return std::nullopt;
-    });
-  }
-  void Free(const Operation&, FrameNumber page) override {
-    const CpaOutcome outcome = Call(permission_->reset, page);
-    CHECK(outcome == CpaOutcome::kDone);  // its entry is 4K since it was set: nothing is left to split
-    supply_->cache().Free(page);
-  }
-
- private:
-  CpaOutcome Call(workload::PermissionCalls calls, FrameNumber page) {
-    model::Machine& machine = supply_->machine();
-    return Perform(calls({.frames = {&page, 1}, .area = {}}, machine.cpa_release()), machine);
-  }
-
-  const Permission* permission_;
   PageSupply* supply_;
 };
 
@@ -140,7 +109,9 @@ std::unique_ptr<PageUser> MakePageUser(const workload::ObjectTraffic& traffic, P
   if (permission->packs != nullptr && supply->machine().cpa_release() >= permission->packs->since) {
     return std::make_unique<PackedObjects>(&packs->Of(permission->packs));
   }
-  if (permission->unit == Permission::Unit::kPage) return std::make_unique<SinglePages>(permission, supply);
+  if (permission->unit == Permission::Unit::kPool) return std::make_unique<GraphicsUser>(traffic, supply);
+  if (permission->free_batch > 0) return std::make_unique<GatheredPages>(permission, supply);
+  if (permission->unit == Permission::Unit::kBlock) return std::make_unique<BlockUser>(permission, supply);
   return std::make_unique<MappedObjects>(permission, supply);
 }
 

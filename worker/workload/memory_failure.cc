@@ -1,0 +1,36 @@
+#include "worker/workload/memory_failure.h"
+
+#include "worker/model/migratetype.h"
+#include "worker/model/units.h"
+#include "worker/workload/calls/memory_failure_calls.h"
+
+namespace dmfrag::workload {
+namespace {
+
+UserCalls Set(const UserPages& page, model::KernelRelease release) {
+  return SetMceNospec(page.frames.front(), release);
+}
+UserCalls Reset(const UserPages& page, model::KernelRelease release) {
+  return ClearMceNospec(page.frames.front(), release);
+}
+
+constexpr Permission kPermission = {.name = "memory_failure",
+                                    .unit = Permission::Unit::kBlock,
+                                    .category = Permission::Category::kOne,
+                                    .reach = Permission::Reach::kNeither,
+                                    .set = Set,
+                                    .reset = Reset,
+                                    .past_cache = true};
+
+}  // namespace
+
+ObjectTraffic MemoryFailureTraffic(const MemoryFailureConfig& config) {
+  return {.interval_us = config.interval_us,
+          .size_allocations = config.size_pages,
+          .lifetime_us = config.lifetime_us,
+          .order = model::Order(0),
+          .type = model::Migratetype::kUnmovable,
+          .permission = &kPermission};
+}
+
+}  // namespace dmfrag::workload

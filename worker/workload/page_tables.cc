@@ -1,0 +1,35 @@
+#include "worker/workload/page_tables.h"
+
+#include "worker/model/migratetype.h"
+#include "worker/model/units.h"
+#include "worker/workload/calls/page_table_calls.h"
+
+namespace dmfrag::workload {
+namespace {
+
+UserCalls Set(const UserPages& table, model::KernelRelease release) {
+  return PageTableAllocate(table.frames.front(), release);
+}
+UserCalls Reset(const UserPages& table, model::KernelRelease) { return PageTableFree(table.frames).front(); }
+
+constexpr Permission kPermission = {.name = "page_tables",
+                                    .unit = Permission::Unit::kBlock,
+                                    .category = Permission::Category::kTwo,
+                                    .reach = Permission::Reach::kAccessible,
+                                    .set = Set,
+                                    .reset = Reset,
+                                    .free_batch = kMaxTableBatch,
+                                    .zeroes_new = true};
+
+}  // namespace
+
+ObjectTraffic PageTablesTraffic(const PageTablesConfig& config) {
+  return {.interval_us = config.interval_us,
+          .size_allocations = config.size_pages,
+          .lifetime_us = config.lifetime_us,
+          .order = model::Order(0),
+          .type = model::Migratetype::kUnmovable,
+          .permission = &kPermission};
+}
+
+}  // namespace dmfrag::workload
