@@ -73,11 +73,9 @@ absl::StatusOr<StartingMachine> SnapshotMachineFrom(const v1::JobSpec& spec, con
   workload::ReplayInput& input = snapshot->input;
   const std::vector<uint32_t>& nodes = start->allocator.node_of_cpu;
   const uint32_t last_node = nodes.empty() ? 0 : *std::max_element(nodes.begin(), nodes.end());
-  return StartingMachine{{.memory = std::move(input.memory),
-                          .mapping = input.mapping,
-                          .cpus = input.cpus,
-                          .numa_nodes = last_node + 1},
-                         *std::move(start)};
+  return StartingMachine{
+      {.memory = std::move(input.memory), .mapping = input.mapping, .cpus = input.cpus, .numa_nodes = last_node + 1},
+      *std::move(start)};
 }
 
 absl::StatusOr<StartingMachine> BootingMachineFrom(const v1::MachineSpec& machine) {
@@ -216,12 +214,18 @@ absl::Status ReadDistributions(const std::string& user, std::initializer_list<Di
   return absl::OkStatus();
 }
 
-absl::StatusOr<workload::SecretmemConfig> ConfigFrom(const v1::SecretmemUser& user, const std::string& field) {
-  workload::SecretmemConfig config;
+// A kind whose figures are these three alone.
+template <typename Config, typename User>
+absl::StatusOr<Config> PagesConfigFrom(const User& user, const std::string& field) {
+  Config config;
   RETURN_IF_ERROR(ReadDistributions(field, {{user.interval_us(), "interval_us", &config.interval_us},
                                             {user.size_pages(), "size_pages", &config.size_pages},
                                             {user.lifetime_us(), "lifetime_us", &config.lifetime_us}}));
   return config;
+}
+
+absl::StatusOr<workload::SecretmemConfig> ConfigFrom(const v1::SecretmemUser& user, const std::string& field) {
+  return PagesConfigFrom<workload::SecretmemConfig>(user, field);
 }
 
 absl::StatusOr<workload::OrdinaryConfig> ConfigFrom(const v1::OrdinaryUser& user, const std::string& field) {
@@ -261,6 +265,18 @@ absl::StatusOr<workload::PageCacheConfig> ConfigFrom(const v1::PageCacheUser& us
   return config;
 }
 
+absl::StatusOr<workload::ModuleConfig> ConfigFrom(const v1::ModuleUser& user, const std::string& field) {
+  return PagesConfigFrom<workload::ModuleConfig>(user, field);
+}
+
+absl::StatusOr<workload::TrampolineConfig> ConfigFrom(const v1::TrampolineUser& user, const std::string& field) {
+  return PagesConfigFrom<workload::TrampolineConfig>(user, field);
+}
+
+absl::StatusOr<workload::VmallocConfig> ConfigFrom(const v1::VmallocUser& user, const std::string& field) {
+  return PagesConfigFrom<workload::VmallocConfig>(user, field);
+}
+
 // What the user is: one line a kind.
 absl::Status SetKind(const v1::User& user, const std::string& path, workload::UserConfig& config) {
   const auto set = [&](const auto& kind, const char* name) -> absl::Status {
@@ -276,6 +292,12 @@ absl::Status SetKind(const v1::User& user, const std::string& path, workload::Us
       return set(user.bpf(), "bpf");
     case v1::User::kPageCache:
       return set(user.page_cache(), "page_cache");
+    case v1::User::kModule:
+      return set(user.module(), "module");
+    case v1::User::kTrampoline:
+      return set(user.trampoline(), "trampoline");
+    case v1::User::kVmalloc:
+      return set(user.vmalloc(), "vmalloc");
     default:
       break;
   }

@@ -3,7 +3,9 @@
 #include <unordered_map>
 
 #include "third_party/abseil_extras/check.h"
+#include "worker/experiment/cached_code.h"
 #include "worker/experiment/call_runner.h"
+#include "worker/experiment/module_objects.h"
 #include "worker/experiment/pack_pool.h"
 #include "worker/workload/permission.h"
 
@@ -137,8 +139,11 @@ class PackedObjects : public PageUser {
 std::unique_ptr<PageUser> MakePageUser(const workload::ObjectTraffic& traffic, PageSupply* supply, PackPools* packs) {
   const Permission* permission = traffic.permission;
   if (permission == nullptr) return std::make_unique<OrdinaryPages>(supply);
-  if (permission->packs != nullptr && supply->machine().cpa_release() >= permission->packs->since) {
-    return std::make_unique<PackedObjects>(&packs->Of(permission->packs));
+  if (permission->unit == Permission::Unit::kModule) return std::make_unique<ModuleObjects>(supply, packs);
+  if (permission->packs != nullptr && supply->machine().cpa_release() >= permission->packs_since) {
+    PackPool* pool = &packs->Of(permission->packs);
+    if (permission->packs->take != nullptr) return std::make_unique<CachedCode>(permission, supply, pool);
+    return std::make_unique<PackedObjects>(pool);
   }
   if (permission->unit == Permission::Unit::kPage) return std::make_unique<SinglePages>(permission, supply);
   return std::make_unique<MappedObjects>(permission, supply);

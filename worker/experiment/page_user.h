@@ -1,46 +1,14 @@
 #ifndef DMFRAG_WORKER_EXPERIMENT_PAGE_USER_H_
 #define DMFRAG_WORKER_EXPERIMENT_PAGE_USER_H_
 
-#include <cstdint>
 #include <memory>
-#include <optional>
-#include <vector>
 
 #include "worker/experiment/pack_pool.h"
 #include "worker/experiment/page_supply.h"
-#include "worker/model/units.h"
+#include "worker/experiment/page_user_interface.h"
 #include "worker/workload/object_traffic.h"
-#include "worker/workload/operation.h"
 
 namespace dmfrag::experiment {
-
-// One user of a mix in a run: the kernel calls around its allocations and frees. A user of permissions gets its pages
-// through the cache; ordinary traffic goes to the page allocator, and its frees past the cache.
-//
-// For each object the driver calls Allocate as often as AllocationsOf says, Protect once all were had, and at the
-// object's end Unprotect and then Free for every block. Calls come from one thread.
-class PageUser {
- public:
-  virtual ~PageUser() = default;
-
-  virtual uint64_t AllocationsOf(const workload::Operation& operation) const { return operation.allocations; }
-
-  // One allocation of an object; nullopt: no memory, nothing kept of it.
-  virtual std::optional<model::FrameNumber> Allocate(const workload::Operation& operation) = 0;
-  // Takes back what Allocate gave.
-  virtual void Free(const workload::Operation& operation, model::FrameNumber block) = 0;
-
-  // An object that met the end of memory keeps what it got; otherwise it is given up as a whole.
-  virtual bool keeps_parts() const { return true; }
-  // The object's blocks change together. False: no memory, and nothing has changed.
-  virtual bool Protect(const workload::Operation&, const std::vector<model::FrameNumber>&) { return true; }
-  virtual void Unprotect(const workload::Operation&, const std::vector<model::FrameNumber>&) {}
-
-  // Protect and Unprotect do something.
-  virtual bool changes_objects() const { return false; }
-  // Pages it has beside the blocks of its objects.
-  virtual int64_t other_pages() const { return 0; }
-};
 
 // The user that makes the objects of `traffic`. Borrows both pointers; the users of a run share them.
 std::unique_ptr<PageUser> MakePageUser(const workload::ObjectTraffic& traffic, PageSupply* supply, PackPools* packs);

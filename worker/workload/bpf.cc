@@ -19,12 +19,15 @@ UserCalls FreePack(const UserPages& pack, KernelRelease release) {
 
 constexpr Packs kPacks = {.bytes = kBpfPackBytes,
                           .chunk_bytes = kBpfPackChunkBytes,
-                          .since = KernelRelease::k6_1,  // 5.18
-                          .in_one_block = IsBpfPackInRoxCache,
+                          .in_blocks = IsBpfPackInRoxCache,
                           .set = AllocatePack,
                           .reset = FreePack};
-constexpr Permission kPermission = {
-    .name = "bpf", .unit = Permission::Unit::kObject, .set = LockImage, .reset = FreeImage, .packs = &kPacks};
+constexpr Permission kPermission = {.name = "bpf",
+                                    .unit = Permission::Unit::kObject,
+                                    .set = LockImage,
+                                    .reset = FreeImage,
+                                    .packs = &kPacks,
+                                    .packs_since = KernelRelease::k6_1};  // 5.18
 
 }  // namespace
 

@@ -10,6 +10,9 @@ struct TrafficMaker {
   ObjectTraffic operator()(const OrdinaryConfig& config) const { return OrdinaryTraffic(config); }
   ObjectTraffic operator()(const BpfConfig& config) const { return BpfTraffic(config); }
   ObjectTraffic operator()(const PageCacheConfig& config) const { return PageCacheTraffic(config); }
+  ObjectTraffic operator()(const ModuleConfig& config) const { return ModuleTraffic(config); }
+  ObjectTraffic operator()(const TrampolineConfig& config) const { return TrampolineTraffic(config); }
+  ObjectTraffic operator()(const VmallocConfig& config) const { return VmallocTraffic(config); }
 };
 
 }  // namespace

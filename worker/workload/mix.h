@@ -9,6 +9,7 @@
 
 #include "worker/workload/arrival_clock.h"
 #include "worker/workload/bpf.h"
+#include "worker/workload/module.h"
 #include "worker/workload/object_traffic.h"
 #include "worker/workload/operation.h"
 #include "worker/workload/ordinary.h"
@@ -16,13 +17,17 @@
 #include "worker/workload/random.h"
 #include "worker/workload/secretmem.h"
 #include "worker/workload/sim_time.h"
+#include "worker/workload/trampoline.h"
+#include "worker/workload/vmalloc.h"
 
 namespace dmfrag::workload {
 
 // One user of a mix: a name, which also names its random streams, and what it does.
 struct UserConfig {
   std::string name;
-  std::variant<SecretmemConfig, OrdinaryConfig, BpfConfig, PageCacheConfig> kind;
+  std::variant<SecretmemConfig, OrdinaryConfig, BpfConfig, PageCacheConfig, ModuleConfig, TrampolineConfig,
+               VmallocConfig>
+      kind;
   // How often it comes, in thousandths of what its interval says, for all time.
   uint64_t rate_thousandths = 1000;
 };
