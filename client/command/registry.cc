@@ -6,7 +6,7 @@ std::vector<std::unique_ptr<Command>> AllCommands() {
   std::vector<std::unique_ptr<Command>> commands;
   for (const auto make : {NewRunCommand, NewSubmitCommand, NewWaitCommand, NewWatchCommand, NewCancelCommand,
                           NewExperimentsCommand, NewResultsCommand, NewReplayCommand, NewLogsCommand, NewWorkersCommand,
-                          NewUpCommand, NewDownCommand, NewVersionCommand}) {
+                          NewListCommand, NewUpCommand, NewDownCommand, NewVersionCommand}) {
     commands.push_back(make());
   }
   return commands;

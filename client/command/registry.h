@@ -21,6 +21,7 @@ std::unique_ptr<Command> NewLogsCommand();
 std::unique_ptr<Command> NewWorkersCommand();
 std::unique_ptr<Command> NewUpCommand();
 std::unique_ptr<Command> NewDownCommand();
+std::unique_ptr<Command> NewListCommand();
 std::unique_ptr<Command> NewVersionCommand();
 
 // All of them, in the order of the help.

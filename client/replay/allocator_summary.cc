@@ -10,6 +10,7 @@
 #include "client/format/csv.h"
 #include "client/format/number.h"
 #include "client/format/table.h"
+#include "client/replay/json_text.h"
 
 namespace dmfrag::client {
 namespace {
@@ -149,17 +150,16 @@ std::string AllocatorJson(const v1::ReplayReport& report) {
   }
   Json dumps = Json::array();
   for (const v1::AllocatorDump& dump : allocator.dumps()) {
-    dumps.push_back(
-        {{"step", dump.step()},
-         {"lists", dump.lists()},
-         {"lists_equal", dump.lists_equal()},
-         {"per_cpu_lists", dump.per_cpu_lists()},
-         {"per_cpu_lists_equal", dump.per_cpu_lists_equal()},
-         {"highs", dump.highs()},
-         {"highs_equal", dump.highs_equal()},
-         {"pageblocks", dump.blocks()},
-         {"pageblocks_equal", dump.blocks_equal()},
-         {"first_difference", dump.first_difference().empty() ? Json(nullptr) : Json(dump.first_difference())}});
+    dumps.push_back({{"step", dump.step()},
+                     {"lists", dump.lists()},
+                     {"lists_equal", dump.lists_equal()},
+                     {"per_cpu_lists", dump.per_cpu_lists()},
+                     {"per_cpu_lists_equal", dump.per_cpu_lists_equal()},
+                     {"highs", dump.highs()},
+                     {"highs_equal", dump.highs_equal()},
+                     {"pageblocks", dump.blocks()},
+                     {"pageblocks_equal", dump.blocks_equal()},
+                     {"first_difference", OrNull(dump.first_difference())}});
   }
   const Json document = {{"capture", report.capture_id()},
                          {"kernel", report.kernel()},
@@ -170,7 +170,7 @@ std::string AllocatorJson(const v1::ReplayReport& report) {
                          {"decays", allocator.decays()},
                          {"steps", steps},
                          {"dumps", dumps}};
-  return document.dump(1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";
+  return TextOf(document);
 }
 
 }  // namespace dmfrag::client

@@ -1,17 +1,14 @@
 #include "client/replay/free_running_json.h"
 
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "client/replay/free_running_steps.h"
+#include "client/replay/json_text.h"
 
 namespace dmfrag::client {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json OrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
-Json OrNull(std::optional<double> value) { return value.has_value() ? Json(*value) : Json(nullptr); }
 
 Json ToJson(const MeanState& state) {
   Json blocks = state.free_blocks.empty() ? Json(nullptr) : Json::object();
@@ -70,7 +67,7 @@ std::string FreeRunningJson(const std::vector<FreeRunningSummary>& summaries) {
                          {"within", totals.within},
                          {"pooled", pooled},
                          {"per_capture", per_capture}};
-  return document.dump(1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";
+  return TextOf(document);
 }
 
 }  // namespace dmfrag::client

@@ -4,13 +4,12 @@
 #include <nlohmann/json.hpp>
 
 #include "client/replay/compared_counters.h"
+#include "client/replay/json_text.h"
 
 namespace dmfrag::client {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json OrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 Json ToJson(const MapEventSums& sums) {
   return {{"recorded", sums.recorded}, {"in_place", sums.in_place}, {"unrecorded", sums.unrecorded}};
@@ -26,8 +25,7 @@ Json ToJson(const DumpSums& sums) {
 Json ToJson(const v1::DirectMapCounters& counters) {
   Json json = Json::object();
   for (const ComparedCounter& counter : kComparedCounters) {
-    const std::optional<int64_t> value = counter.value(counters);
-    json[counter.name] = value.has_value() ? Json(*value) : Json(nullptr);
+    json[counter.name] = OrNull(counter.value(counters));
   }
   return json;
 }
@@ -160,7 +158,7 @@ std::string SummaryJson(const std::vector<CaptureSummary>& summaries) {
                          {"boot", {{"captures", totals.boot.captures}, {"exact", totals.boot.exact}}},
                          {"calls", CallsJson(totals.calls)},
                          {"per_capture", per_capture}};
-  return document.dump(1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";
+  return TextOf(document);
 }
 
 }  // namespace dmfrag::client

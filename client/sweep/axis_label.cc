@@ -101,11 +101,14 @@ std::string AxisLabel(const v1::JobSpec& spec, const std::vector<const FieldDesc
     unit = UnitOf(*path[i], unit);
     message = &message->GetReflection()->GetMessage(*message, path[i]);
   }
-  const FieldDescriptor& field = *path.back();
-  unit = UnitOf(field, unit);
-  if (field.is_repeated()) return ListLabel(*message, field);
-  if (field.message_type() == nullptr) return ScalarLabel(*message, field, unit);
-  const std::string label = absl::StrJoin(Parts(message->GetReflection()->GetMessage(*message, &field), unit), " ");
+  return FieldLabel(*message, *path.back(), unit);
+}
+
+std::string FieldLabel(const Message& message, const FieldDescriptor& field, Unit outer) {
+  const Unit unit = UnitOf(field, outer);
+  if (field.is_repeated()) return ListLabel(message, field);
+  if (field.message_type() == nullptr) return ScalarLabel(message, field, unit);
+  const std::string label = absl::StrJoin(Parts(message.GetReflection()->GetMessage(message, &field), unit), " ");
   return label.empty() ? "defaults" : label;
 }
 

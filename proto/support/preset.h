@@ -12,7 +12,10 @@ namespace dmfrag {
 // The mix behind a preset's name. Errors: kInvalidArgument naming the known presets.
 absl::StatusOr<v1::Mix> PresetMix(const std::string& name);
 
-// Names of all presets, sorted.
+// All presets, sorted by name: the files of proto/presets.
+const std::vector<v1::Preset>& Presets();
+
+// Their names.
 std::vector<std::string> PresetNames();
 
 }  // namespace dmfrag

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "worker/convert/replay_result.h"
+
 namespace dmfrag::convert {
 namespace {
 
@@ -58,14 +60,9 @@ void SetDump(const experiment::AllocatorDumpComparison& dump, v1::AllocatorDump&
 
 v1::JobResult ResultFromAllocatorReplay(const workload::ReplayInput& input, int32_t start_step,
                                         const experiment::AllocatorReplayResult& replay) {
-  v1::JobResult result;
-  result.set_outcome(v1::OUTCOME_COMPLETED);
+  v1::JobResult result = ReplayResult(input, start_step);
   result.mutable_metrics();
-  v1::ReplayReport& proto = *result.mutable_replay();
-  proto.set_capture_id(input.capture_id);
-  proto.set_kernel(input.kernel);
-  proto.set_start_step(start_step);
-  v1::AllocatorReport& report = *proto.mutable_allocator();
+  v1::AllocatorReport& report = *result.mutable_replay()->mutable_allocator();
   for (const experiment::AllocatorStep& step : replay.steps) SetStep(step, *report.add_steps());
   for (const experiment::AllocatorDumpComparison& dump : replay.dumps) SetDump(dump, *report.add_dumps());
   report.set_unexpected_frees(Signed(replay.unexpected_frees));

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "worker/convert/replay_result.h"
 #include "worker/experiment/free_running/free_running_comparison.h"
 
 namespace dmfrag::convert {
@@ -67,13 +68,8 @@ void SetMetrics(const v1::FreeRunningReport& report, v1::Metrics& metrics) {
 v1::JobResult ResultFromFreeRunning(const workload::KernelCapture& capture,
                                     const std::vector<workload::FreeCounts>& counts, const workload::FreeCounts& start,
                                     const experiment::FreeRunningResult& run) {
-  v1::JobResult result;
-  result.set_outcome(v1::OUTCOME_COMPLETED);
-  v1::ReplayReport& replay = *result.mutable_replay();
-  replay.set_capture_id(capture.input.capture_id);
-  replay.set_kernel(capture.input.kernel);
-  replay.set_start_step(start.step);
-  v1::FreeRunningReport& report = *replay.mutable_free_running();
+  v1::JobResult result = ReplayResult(capture.input, start.step);
+  v1::FreeRunningReport& report = *result.mutable_replay()->mutable_free_running();
   report.set_moved_pages(static_cast<int64_t>(run.moved_frames));
   for (const experiment::StepComparison& step :
        experiment::CompareSteps(capture.input, capture.measured, counts, start.step, run)) {

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "third_party/abseil_extras/check.h"
+#include "worker/convert/replay_result.h"
 #include "worker/cost/range.h"
 #include "worker/experiment/cost_account.h"
 
@@ -226,12 +227,8 @@ v1::JobResult ResultFromRun(const RunResult& run) {
 }
 
 v1::JobResult ResultFromReplay(const workload::ReplayInput& input, const experiment::ReplayComparison& comparison) {
-  v1::JobResult result;
-  result.set_outcome(v1::OUTCOME_COMPLETED);
+  v1::JobResult result = ReplayResult(input, input.start_step);
   v1::ReplayReport& report = *result.mutable_replay();
-  report.set_capture_id(input.capture_id);
-  report.set_kernel(input.kernel);
-  if (input.start_step.has_value()) report.set_start_step(*input.start_step);
   report.set_limitation(input.limitation);
   if (comparison.boot.has_value()) {
     v1::BootComparison& boot = *report.mutable_boot();

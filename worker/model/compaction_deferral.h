@@ -15,6 +15,10 @@ namespace dmfrag::model {
 // constant time.
 class CompactionDeferral {
  public:
+  static constexpr unsigned kMaxShift = 6;  // COMPACT_MAX_DEFER_SHIFT
+  // The last of so many requests after a failure tries again, at the latest.
+  static constexpr unsigned kMostRequests = 1u << kMaxShift;
+
   // Counts a request that would compact; true: it must not.
   bool IsDeferred(Order order) {
     if (order.raw() < order_failed_) return false;
@@ -37,8 +41,6 @@ class CompactionDeferral {
   }
 
  private:
-  static constexpr unsigned kMaxShift = 6;  // COMPACT_MAX_DEFER_SHIFT
-
   unsigned considered_ = 0;    // requests since the last failure
   unsigned shift_ = 0;         // failures in a row
   unsigned order_failed_ = 0;  // smaller orders are not put off

@@ -8,8 +8,8 @@ namespace {
 constexpr Order kOrder(9);
 
 // Requests turned away before one may compact.
-int Deferred(CompactionDeferral& deferral, Order order) {
-  int requests = 0;
+unsigned Deferred(CompactionDeferral& deferral, Order order) {
+  unsigned requests = 0;
   while (deferral.IsDeferred(order)) ++requests;
   return requests;
 }
@@ -21,7 +21,7 @@ TEST(CompactionDeferralTest, NothingIsDeferredAtFirst) {
 
 TEST(CompactionDeferralTest, EachFailureDoublesTheWaitUpTo64) {
   CompactionDeferral deferral;
-  for (int wait : {2, 4, 8, 16, 32, 64, 64}) {
+  for (unsigned wait : {2u, 4u, 8u, 16u, 32u, 64u, CompactionDeferral::kMostRequests}) {
     deferral.Failed(kOrder);
     EXPECT_EQ(Deferred(deferral, kOrder), wait - 1);
   }

@@ -145,18 +145,10 @@ void MemoryPressure::RunKcompactd(Order order, uint32_t cpu) {
   }
 }
 
-bool MemoryPressure::HasBlock(size_t zone, Order order) const {
-  const FrameNumber first = allocator_->InfoOf(zone).frames.first;
-  for (unsigned larger = order.raw(); larger <= kMaxOrder.raw(); ++larger) {
-    if (allocator_->FreeBlocksInZoneOf(first, Order(larger)) > 0) return true;
-  }
-  return false;
-}
-
 bool MemoryPressure::IsAbove(size_t zone, FrameCount ZoneInfo::*mark, Order order) const {
   const ZoneInfo info = allocator_->InfoOf(zone);
   if (info.free < info.*mark + order.frames()) return false;
-  return order == Order(0) || HasBlock(zone, order);
+  return order == Order(0) || allocator_->HasFreeBlock(zone, order);
 }
 
 // pgdat_balanced: one zone is enough.
@@ -177,7 +169,7 @@ bool MemoryPressure::HasRoomToCompact(size_t zone, FrameCount ZoneInfo::*mark, O
 bool MemoryPressure::SuitsCompaction(size_t zone, Order order) const {
   if (order <= kCostlyOrder) return HasRoomToCompact(zone, &ZoneInfo::min_mark, order);
   if (!HasRoomToCompact(zone, &ZoneInfo::low_mark, order)) return false;
-  if (HasBlock(zone, order)) return true;
+  if (allocator_->HasFreeBlock(zone, order)) return true;
   const ZoneInfo info = allocator_->InfoOf(zone);
   int64_t blocks = 0;  // more than none: what is free lies in smaller blocks
   for (unsigned smaller = 0; smaller < order.raw(); ++smaller) {

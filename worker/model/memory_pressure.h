@@ -75,7 +75,6 @@ class MemoryPressure final : public SlowPath {
   FrameCount DirectReclaim(Order order);
   FrameCount DropPageCache();
   void RunKcompactd(Order order, uint32_t cpu);
-  bool HasBlock(size_t zone, Order order) const;
   // __zone_watermark_ok with the zone's mark, whichever of the three it is.
   bool IsAbove(size_t zone, FrameCount PageAllocator::ZoneInfo::*mark, Order order) const;
   bool IsBalanced(Order order) const;

@@ -172,6 +172,8 @@ class PageAllocator {
   uint64_t FreeBlocks(Order order) const;
   // The same in the zone that holds `frame`.
   uint64_t FreeBlocksInZoneOf(FrameNumber frame, Order order) const;
+  // The zone has a free block of this order or a larger one. REQUIRES: zone < zones().
+  bool HasFreeBlock(size_t zone, Order order) const { return zones_[zone].zone.HasOrderOrMore(order); }
 
   // Checks that every frame is in one place exactly. Linear in touched memory. Errors: kInternal names the place.
   absl::Status CheckInvariants() const;

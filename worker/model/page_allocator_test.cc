@@ -296,6 +296,20 @@ TEST(PageAllocatorTest, AZoneWithoutALargeEnoughBlockIsPassedOver) {
   EXPECT_EQ(with->Allocate(Order(1), Migratetype::kMovable), FrameNumber(8000));
 }
 
+TEST(PageAllocatorTest, AZoneHasABlockIfItHasALargerOne) {
+  PageAllocator allocator(*MemoryMap::Pc(uint64_t{1} << 30), 1, AllocatorRules());
+  ASSERT_EQ(allocator.zones(), 2);
+  EXPECT_TRUE(allocator.HasFreeBlock(0, kMaxOrder));
+  EXPECT_TRUE(allocator.HasFreeBlock(0, Order(0)));
+  AllocatorSnapshot snapshot = OneZone(Order(2), 500);
+  const auto small = *PageAllocator::FromSnapshot(snapshot, {});
+  EXPECT_TRUE(small->HasFreeBlock(0, Order(0)));
+  EXPECT_TRUE(small->HasFreeBlock(0, Order(2)));
+  EXPECT_FALSE(small->HasFreeBlock(0, Order(3)));
+  snapshot.zones[0].free.clear();
+  EXPECT_FALSE((*PageAllocator::FromSnapshot(snapshot, {}))->HasFreeBlock(0, Order(0)));
+}
+
 TEST(PageAllocatorTest, TellsAZonesFreeBlocksAndAFramesPageblockType) {
   PageAllocator allocator(*MemoryMap::Pc(uint64_t{1} << 30), 1, AllocatorRules());
   const FrameNumber dma(4000), dma32(5000);

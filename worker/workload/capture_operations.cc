@@ -1,11 +1,9 @@
 #include "worker/workload/capture_operations.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -22,16 +20,6 @@ using model::EntryFlags;
 using model::FrameCount;
 using model::FrameNumber;
 using Json = nlohmann::json;
-
-// Words between single spaces.
-template <typename Number>
-std::optional<Number> NumberOf(std::string_view text, int base = 10) {
-  if (base == 16 && text.starts_with("0x")) text.remove_prefix(2);
-  Number number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 std::string WordAt(const std::vector<std::string_view>& words, size_t index) {
   return index < words.size() ? std::string(words[index]) : std::string();

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/workload/words.h"
 
 namespace dmfrag::workload {
 namespace {
@@ -23,14 +23,11 @@ using Json = nlohmann::json;
 absl::StatusOr<uint64_t> ParseBits(const Json& json, const std::string& place) {
   if (json.is_number_unsigned()) return json.get<uint64_t>();
   if (!json.is_string()) return DamagedCapture(place, "expected flags as a hexadecimal string");
-  std::string_view text = json.get_ref<const std::string&>();
-  if (text.starts_with("0x")) text.remove_prefix(2);
-  uint64_t bits = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bits, 16);
-  if (!text.empty() && (error != std::errc() || end != text.data() + text.size())) {
-    return DamagedCapture(place, absl::StrCat("\"", std::string(text), "\" is no hexadecimal number of 64 bits"));
-  }
-  return bits;
+  const std::string& text = json.get_ref<const std::string&>();
+  if (text.empty()) return 0;
+  const auto bits = NumberOf<uint64_t>(text, 16);
+  if (bits.has_value()) return *bits;
+  return DamagedCapture(place, absl::StrCat("\"", text, "\" is no hexadecimal number of 64 bits"));
 }
 
 std::optional<int64_t> OptionalCount(const Json& object, const char* key) {

@@ -72,6 +72,37 @@ struct MeanOf {
   }
 };
 
+struct SurvivalOf {
+  double value;
+
+  double operator()(const Constant& d) const { return static_cast<double>(d.value) > value ? 1 : 0; }
+  double operator()(const Uniform& d) const {
+    const double above = static_cast<double>(d.max) - std::floor(value);
+    return std::clamp(above / (static_cast<double>(d.max - d.min) + 1), 0.0, 1.0);
+  }
+  double operator()(const Exponential& d) const {
+    return std::exp(-(std::floor(value) + 1) / static_cast<double>(d.mean));
+  }
+  double operator()(const Lognormal& d) const {
+    if (value >= static_cast<double>(d.max)) return 0;
+    const double sigma = FromQ32(d.log2_spread_q32) * std::numbers::ln2;
+    if (value <= 0) return 1;
+    const double log_ratio = std::log(value / static_cast<double>(d.median));
+    return sigma == 0 ? (log_ratio < 0 ? 1 : 0) : NormalCdf(-log_ratio / sigma);
+  }
+  double operator()(const Pareto& d) const {
+    if (value >= static_cast<double>(d.max)) return 0;
+    const double alpha = std::numbers::log2e / FromQ32(d.log2_tail_q32);
+    return std::min(1.0, std::pow(static_cast<double>(d.min) / std::max(value, 1.0), alpha));
+  }
+  double operator()(const Empirical& d) const {
+    size_t at_most = 0;  // values
+    while (at_most < d.values.size() && static_cast<double>(d.values[at_most]) <= value) ++at_most;
+    const double below = at_most == 0 ? 0 : static_cast<double>(d.cumulative_weights[at_most - 1]);
+    return 1 - below / static_cast<double>(d.cumulative_weights.back());
+  }
+};
+
 }  // namespace
 
 double Mean(const Distribution& distribution) { return std::visit(MeanOf{}, distribution); }
@@ -81,6 +112,26 @@ double ExpectedLivePages(const UserConfig& user, const MixConfig& mix, SimTime e
   const double objects = ClockOf(user, mix.phases).OperationalUsUntil(end) / Mean(traffic.interval_us);
   const double pages_of_object = std::ldexp(Mean(traffic.size_allocations), static_cast<int>(traffic.order.raw()));
   return objects / static_cast<double>(end.us()) * Mean(traffic.lifetime_us) * pages_of_object;
+}
+
+double Survival(const Distribution& distribution, double value) { return std::visit(SurvivalOf{value}, distribution); }
+
+// The sum over ages, in steps that grow with them: who came so long ago, and is still there.
+double ExpectedLivePagesAt(const UserConfig& user, const MixConfig& mix, SimTime end) {
+  constexpr double kStep = 1.0 / 64;  // of the age
+  const ObjectTraffic traffic = TrafficOf(user);
+  const ArrivalClock clock = ClockOf(user, mix.phases);
+  const auto arrivals_until = [&](double us) { return clock.OperationalUsUntil(SimTime(static_cast<uint64_t>(us))); };
+  const auto end_us = static_cast<double>(end.us());
+  double objects = 0;  // times the mean interval
+  for (double age = 0; age < end_us;) {
+    const double older = std::min(end_us, std::max(age + 1, std::floor(age * (1 + kStep))));
+    const double arrivals = arrivals_until(end_us - age) - arrivals_until(end_us - older);
+    objects += arrivals * Survival(traffic.lifetime_us, (age + older) / 2);
+    age = older;
+  }
+  const double pages_of_object = std::ldexp(Mean(traffic.size_allocations), static_cast<int>(traffic.order.raw()));
+  return objects / Mean(traffic.interval_us) * pages_of_object;
 }
 
 }  // namespace dmfrag::workload

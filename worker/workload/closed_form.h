@@ -18,6 +18,14 @@ double Mean(const Distribution& distribution);
 // off, so that `end` should be many mean lives.
 double ExpectedLivePages(const UserConfig& user, const MixConfig& mix, SimTime end);
 
+// P(X > value) of what Draw gives. Rounding is left out of lognormal and Pareto variables: an error of half a step, for
+// times in microseconds. For values up to 2^53.
+double Survival(const Distribution& distribution, double value);
+
+// 4K pages that `user` of `mix` holds at `end` on average: everything came after 0. Relative error below 10^-3, as long
+// as rates do not change within a small part of the time back from `end`.
+double ExpectedLivePagesAt(const UserConfig& user, const MixConfig& mix, SimTime end);
+
 }  // namespace dmfrag::workload
 
 #endif  // DMFRAG_WORKER_WORKLOAD_CLOSED_FORM_H_

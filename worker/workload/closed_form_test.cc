@@ -128,5 +128,38 @@ TEST(ClosedFormTest, LivePagesOfALongRunMatchWithinTwoPercent) {
   EXPECT_NEAR(ExpectedLivePages(mix.users[4], mix, end), 300, 0.1);
 }
 
+TEST(ClosedFormTest, SurvivalMatchesTheTextbooks) {
+  EXPECT_EQ(Survival(Constant{5}, 4), 1);
+  EXPECT_EQ(Survival(Constant{5}, 5), 0);
+  EXPECT_DOUBLE_EQ(Survival(Uniform{1, 4}, 1), 0.75);
+  EXPECT_DOUBLE_EQ(Survival(Uniform{1, 4}, 0), 1);
+  EXPECT_NEAR(Survival(Exponential{1000}, 999), std::exp(-1), 1e-12);
+  EXPECT_NEAR(Survival(Lognormal::OfSigma(1000, 800, kNoMax), 1000), 0.5, 1e-9);
+  EXPECT_EQ(Survival(Lognormal::OfSigma(1000, 800, 5000), 5000), 0);
+  EXPECT_NEAR(Survival(Pareto::OfAlpha(100, 1500, kNoMax), 400), 0.125, 1e-6);
+  EXPECT_NEAR(Survival(Empirical::Of({1, 2, 16}, {80, 15, 5}), 2), 0.05, 1e-12);
+}
+
+// M/G/infinity: rate x mean life x (1 - e^-(t / life)), for exponential lives.
+TEST(ClosedFormTest, LivePagesAtAMoment) {
+  constexpr uint64_t kSecond = 1000000;
+  const MixConfig mix{.users = {Ordinary("young", 1, Exponential{10000}, Constant{4}, Exponential{20 * kSecond})}};
+  const double rate = 1 / Mean(Exponential{10000}) * 8;  // pages a microsecond
+  for (const uint64_t seconds : {1, 10, 60}) {
+    const double expected = rate * 20 * kSecond * -std::expm1(-static_cast<double>(seconds) / 20);
+    EXPECT_NEAR(ExpectedLivePagesAt(mix.users[0], mix, SimTime(seconds * kSecond)) / expected, 1, 1e-3) << seconds;
+  }
+}
+
+// Those that never end are all that came, at twice the rate for the first ten seconds.
+TEST(ClosedFormTest, LivePagesThatNeverEndFollowTheirPhases) {
+  constexpr uint64_t kSecond = 1000000;
+  const MixConfig mix{
+      .users = {{"files", PageCacheConfig{.interval_us = Constant{1000}, .size_pages = Constant{2}}}},
+      .phases = {{.window = {.start_us = 0, .duration_us = 10 * kSecond, .every_us = 0, .rate_thousandths = 2000},
+                  .rates = {}}}};
+  EXPECT_NEAR(ExpectedLivePagesAt(mix.users[0], mix, SimTime(30 * kSecond)), 80000, 80);
+}
+
 }  // namespace
 }  // namespace dmfrag::workload

@@ -1,7 +1,6 @@
 #include "worker/workload/free_lists.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <map>
 #include <string_view>
@@ -9,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/workload/words.h"
 
 namespace dmfrag::workload {
 namespace {
@@ -51,12 +51,11 @@ absl::StatusOr<Line> ParseLine(size_t number, std::string_view text) {
   if (kind.size() != 1 || line.zone.empty()) return line.Wrong("expected one of Z, F, C, P, B and a zone's name");
   line.kind = kind[0];
   for (std::string_view word = TakeWord(text); !word.empty(); word = TakeWord(text)) {
-    uint64_t value = 0;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-    if (error != std::errc() || end != word.data() + word.size() || value >= kMaxFrame) {
+    const auto value = NumberOf<uint64_t>(word);
+    if (!value.has_value() || *value >= kMaxFrame) {
       return line.Wrong(absl::StrCat("\"", std::string(word), "\" is no number below 2^35"));
     }
-    line.values.push_back(value);
+    line.values.push_back(*value);
   }
   const std::map<char, size_t> kLeast = {{'Z', 7}, {'F', 2}, {'C', 4}, {'P', 2}, {'B', 3}};
   const auto least = kLeast.find(line.kind);

@@ -1,7 +1,6 @@
 #include "worker/workload/page_type_info.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 
 #include "absl/status/status.h"
@@ -42,9 +41,8 @@ class Reader {
 
  private:
   absl::StatusOr<uint64_t> Number(std::string_view word) const {
-    uint64_t value = 0;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-    if (error == std::errc() && end == word.data() + word.size() && value < uint64_t{1} << 40) return value;
+    const auto value = NumberOf<uint64_t>(word);
+    if (value.has_value() && *value < uint64_t{1} << 40) return *value;
     return absl::InvalidArgumentError(absl::StrCat("pagetypeinfo, line ", number_, ": \"", std::string(word),
                                                    "\" is no count; expected the text of /proc/pagetypeinfo"));
   }
@@ -125,12 +123,11 @@ absl::Status ReadStep(const Json& after, FreeCounts* counts) {
   }
   if (const auto nodes = after.find("buddyinfo_nodes"); nodes != after.end()) {
     for (const auto& [name, zones] : nodes->items()) {
-      uint32_t node = 0;
-      const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), node);
-      if (error != std::errc() || end != name.data() + name.size()) {
+      const auto node = NumberOf<uint32_t>(name);
+      if (!node.has_value()) {
         return absl::InvalidArgumentError(absl::StrCat("buddyinfo_nodes: \"", name, "\" is no node"));
       }
-      RETURN_IF_ERROR(ReadBuddyInfo(zones, node, &counts->free));
+      RETURN_IF_ERROR(ReadBuddyInfo(zones, *node, &counts->free));
     }
   }
   return absl::OkStatus();

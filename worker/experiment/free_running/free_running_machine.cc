@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -12,6 +11,7 @@
 #include "worker/experiment/replay.h"
 #include "worker/model/allocator_rules.h"
 #include "worker/model/allocator_snapshot.h"
+#include "worker/workload/words.h"
 
 namespace dmfrag::experiment {
 
@@ -36,9 +36,8 @@ absl::StatusOr<std::unique_ptr<FreeRunningMachine>> FreeRunningMachine::Create(c
   auto machine = std::unique_ptr<FreeRunningMachine>(new FreeRunningMachine());
   for (size_t i = 0; i < zones.size(); ++i) {
     if (i + 1 < zones.size() && zones[i + 1].node == zones[i].node) continue;
-    machine->nodes_.push_back({.highest_zone = zones[i].bounds, .compaction = nullptr});
+    machine->nodes_.push_back({.highest_zone = i, .compaction = nullptr});
   }
-  machine->movable_.assign(zones.back().bounds.end.raw(), kNobody);
   ASSIGN_OR_RETURN(machine->machine_,
                    model::Machine::Start({.memory = input.memory,
                                           .mapping = input.mapping,
@@ -50,7 +49,9 @@ absl::StatusOr<std::unique_ptr<FreeRunningMachine>> FreeRunningMachine::Create(c
   machine->machine_->Observe(machine.get());
   model::MovableFrames* frames = machine.get();  // a private base
   for (Node& node : machine->nodes_) {
-    node.compaction = std::make_unique<model::Compaction>(&machine->machine_->allocator(), node.highest_zone, frames);
+    model::PageAllocator& allocator = machine->machine_->allocator();
+    node.compaction =
+        std::make_unique<model::Compaction>(&allocator, allocator.InfoOf(node.highest_zone).frames, frames);
   }
   return machine;
 }
@@ -58,10 +59,9 @@ absl::StatusOr<std::unique_ptr<FreeRunningMachine>> FreeRunningMachine::Create(c
 bool FreeRunningMachine::SetMinFree(std::string_view action) {
   constexpr std::string_view kWrite = "write /proc/sys/vm/min_free_kbytes ";
   if (!action.starts_with(kWrite)) return false;
-  uint64_t kib = 0;
-  const auto parsed = std::from_chars(action.data() + kWrite.size(), action.data() + action.size(), kib);
-  if (parsed.ec != std::errc() || kib > allocator().managed_frames().in_kib()) return false;
-  machine_->allocator().SetMinFreeKib(kib);
+  const auto kib = workload::NumberOf<uint64_t>(action.substr(kWrite.size()));
+  if (!kib.has_value() || *kib > allocator().managed_frames().in_kib()) return false;
+  machine_->allocator().SetMinFreeKib(*kib);
   return true;
 }
 
@@ -72,10 +72,8 @@ bool FreeRunningMachine::SetMemoryPolicy(std::string_view action) {
   std::optional<uint32_t> node;
   for (const std::string_view mode : {"bind ", "pref "}) {
     if (!action.starts_with(mode)) continue;
-    uint32_t number = 0;
-    const auto parsed = std::from_chars(action.data() + mode.size(), action.data() + action.size(), number);
-    if (parsed.ec != std::errc() || number >= nodes_.size()) return false;
-    node = number;
+    node = workload::NumberOf<uint32_t>(action.substr(mode.size()));
+    if (!node.has_value() || *node >= nodes_.size()) return false;
   }
   if (!node.has_value() && action != "inter" && action != "default") return false;
   bound_node_ = node;
@@ -107,11 +105,7 @@ void FreeRunningMachine::PrepareWholeBlock(uint32_t node, uint32_t cpu) {
     --nodes_[node].deferred;
     return;
   }
-  const FrameNumber zone = nodes_[node].highest_zone.first;
-  if (allocator().FreeBlocksInZoneOf(zone, model::kPageblockOrder) != 0 ||
-      allocator().FreeBlocksInZoneOf(zone, model::kMaxOrder) != 0) {
-    return;
-  }
+  if (allocator().HasFreeBlock(nodes_[node].highest_zone, model::kPageblockOrder)) return;
   if (!nodes_[node].compaction->MakeFreeBlock(cpu)) nodes_[node].deferred = kDeferredRequests;
 }
 
@@ -133,8 +127,8 @@ PageId FreeRunningMachine::NewPage(FrameNumber first, Order order, Migratetype t
     id = unused_ids_.back();
     unused_ids_.pop_back();
   }
-  pages_[id] = {first, order, type};
-  if (type == Migratetype::kMovable && order == Order(0)) movable_[first.raw()] = id;
+  pages_[id] = {first, order};
+  if (type == Migratetype::kMovable && order == Order(0)) SetOwner(first, id);
   return id;
 }
 
@@ -176,7 +170,6 @@ std::vector<PageId> FreeRunningMachine::AllocateArea(uint64_t count, uint32_t cp
 
 void FreeRunningMachine::Free(PageId id, uint32_t cpu) {
   const Page& page = pages_[id];
-  movable_[page.first.raw()] = kNobody;
   machine_->allocator().Free(page.first, page.order, cpu);
   unused_ids_.push_back(id);
 }
@@ -218,12 +211,15 @@ uint64_t FreeRunningMachine::moved_frames() const {
   return frames;
 }
 
-bool FreeRunningMachine::IsMovable(FrameNumber frame) const { return movable_[frame.raw()] != kNobody; }
+void FreeRunningMachine::SetOwner(FrameNumber frame, PageId id) {
+  machine_->allocator().SetOwner(frame, {.object = id, .page = 0});
+}
+
+bool FreeRunningMachine::IsMovable(FrameNumber frame) const { return allocator().OwnerOf(frame).has_value(); }
 
 void FreeRunningMachine::Moved(FrameNumber from, FrameNumber to) {
-  const PageId id = movable_[from.raw()];
-  movable_[from.raw()] = kNobody;
-  movable_[to.raw()] = id;
+  const PageId id = allocator().OwnerOf(from)->object;
+  SetOwner(to, id);
   pages_[id].first = to;
 }
 

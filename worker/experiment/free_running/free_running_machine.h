@@ -14,6 +14,7 @@
 #include "worker/experiment/free_running/step_expansion.h"
 #include "worker/model/attribute_request.h"
 #include "worker/model/compaction.h"
+#include "worker/model/compaction_deferral.h"
 #include "worker/model/cpa_observer.h"
 #include "worker/model/direct_map.h"
 #include "worker/model/direct_map_counters.h"
@@ -82,24 +83,25 @@ class FreeRunningMachine : public RequestSink, private model::MovableFrames, pri
   uint64_t moved_frames() const;
 
  private:
-  static constexpr PageId kNobody = ~PageId{0};
-  // Compaction that found nothing is not tried again for this many requests (defer_compaction).
-  static constexpr uint32_t kDeferredRequests = 64;
+  // Compaction that found nothing is not tried again for this many requests. Simplification: at once what
+  // CompactionDeferral comes to after failures in a row, where the last of these requests tries.
+  static constexpr uint32_t kDeferredRequests = model::CompactionDeferral::kMostRequests;
 
   struct Node {
-    model::FrameRange highest_zone;
+    size_t highest_zone = 0;  // of the allocator's
     std::unique_ptr<model::Compaction> compaction;
     uint32_t deferred = 0;
   };
   struct Page {
     model::FrameNumber first;
     model::Order order;
-    model::Migratetype type;
   };
 
   FreeRunningMachine() = default;
 
   PageId NewPage(model::FrameNumber first, model::Order order, model::Migratetype type);
+  // Names a movable page to the allocator; no other page has an owner there.
+  void SetOwner(model::FrameNumber frame, PageId id);
   bool IsMovable(model::FrameNumber frame) const override;
   void Moved(model::FrameNumber from, model::FrameNumber to) override;
   void OnRequest(const model::AttributeRequest& request) override;
@@ -120,7 +122,6 @@ class FreeRunningMachine : public RequestSink, private model::MovableFrames, pri
   bool areas_of_runs_ = false;
   std::vector<Page> pages_;
   std::vector<PageId> unused_ids_;
-  std::vector<PageId> movable_;  // by frame: the movable page it is, or kNobody
   SplitBlockUse split_use_;
   uint32_t cpu_ = 0;  // that made the last request
   bool interleaved_ = false;

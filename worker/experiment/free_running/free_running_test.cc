@@ -101,6 +101,17 @@ TEST(FreeRunningTest, CompactionKeepsSplitsFewInFragmentedMemory) {
   EXPECT_LT(result.steps[2].level2_splits, 50);
 }
 
+// And pages freed before are not moved.
+TEST(FreeRunningTest, MovedPagesAreFreedWhereTheyAre) {
+  const std::string compact = "write /proc/sys/vm/compact_memory 1";
+  const FreeRunningResult moved = Freely(Input({"anon a 100000", "apunch a 50", compact, "free a", compact}));
+  const FreeRunningResult stayed = Freely(Input({"anon a 100000", "apunch a 50", "free a", compact}));
+  EXPECT_GT(moved.moved_frames, 10000);
+  EXPECT_LE(moved.moved_frames, 50500) << "nothing is left to move at the second time";
+  EXPECT_EQ(stayed.moved_frames, 0) << "all of it is free by then";
+  EXPECT_EQ(moved.steps[4].mem_free, stayed.steps[3].mem_free);
+}
+
 TEST(FreeRunningTest, RecordedFramesSayHowManyPagesAndNotWhich) {
   const FreeRunningResult low = Freely(Module(30000, 900));
   const FreeRunningResult high = Freely(Module(200000, 900));

@@ -1,7 +1,6 @@
 #include "worker/experiment/free_running/load_traffic.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 
 #include "worker/workload/words.h"
@@ -43,9 +42,8 @@ uint64_t KeptPercent(KernelRelease release) {
 }
 
 uint64_t Number(const std::vector<std::string_view>& words, size_t index) {
-  uint64_t value = 0;
-  if (index < words.size()) std::from_chars(words[index].data(), words[index].data() + words[index].size(), value);
-  return std::min(value, uint64_t{1} << 24);
+  const auto value = index < words.size() ? workload::NumberOf<uint64_t>(words[index]) : std::nullopt;
+  return std::min(value.value_or(0), uint64_t{1} << 24);
 }
 
 }  // namespace

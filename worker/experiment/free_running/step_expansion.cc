@@ -1,7 +1,6 @@
 #include "worker/experiment/free_running/step_expansion.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "worker/workload/words.h"
@@ -36,12 +35,8 @@ constexpr uint64_t kMaxCount = uint64_t{1} << 34;
 
 // The number that is word `index`.
 std::optional<uint64_t> Number(const std::vector<std::string_view>& words, size_t index) {
-  if (index >= words.size()) return std::nullopt;
-  uint64_t value = 0;
-  const std::string_view word = words[index];
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  if (error != std::errc() || end != word.data() + word.size() || value > kMaxCount) return std::nullopt;
-  return value;
+  const auto value = index < words.size() ? workload::NumberOf<uint64_t>(words[index]) : std::nullopt;
+  return value > kMaxCount ? std::nullopt : value;
 }
 
 std::string ThreadName(std::string_view name, uint64_t thread) {
@@ -129,12 +124,17 @@ void StepExpander::Release(Area* area) {
   *area = {};
 }
 
+StepExpander::Area& StepExpander::AreaOf(std::string_view name) {
+  Area& area = areas_[std::string(name)];
+  area.cpu = cpu_;
+  return area;
+}
+
 bool StepExpander::Secret(const Words& words) {
   const auto pages = Number(words, 2);
   if (!pages.has_value()) return false;
-  Area& area = areas_[std::string(words[1])];
+  Area& area = AreaOf(words[1]);
   area.secret = true;
-  area.cpu = cpu_;
   // Secret pages are GFP_HIGHUSER: unmovable (mm/secretmem.c secretmem_fault).
   TouchAll(&area, Migratetype::kUnmovable, *pages);
   return true;
@@ -171,8 +171,7 @@ bool StepExpander::ParallelFree(const Words& words) {
 bool StepExpander::Anon(const Words& words) {
   const auto pages = Number(words, 2);
   if (!pages.has_value()) return false;
-  Area& area = areas_[std::string(words[1])];
-  area.cpu = cpu_;
+  Area& area = AreaOf(words[1]);
   TouchAll(&area, Migratetype::kMovable, *pages);
   return true;
 }
@@ -180,8 +179,7 @@ bool StepExpander::Anon(const Words& words) {
 bool StepExpander::HugeAnon(const Words& words) {
   const auto pages = Number(words, 2);
   if (!pages.has_value()) return false;
-  Area& area = areas_[std::string(words[1])];
-  area.cpu = cpu_;
+  Area& area = AreaOf(words[1]);
   uint64_t left = *pages;
   for (; left >= kPagesPerTable; left -= kPagesPerTable) {
     // A table is put by for the day the huge page is split.
@@ -198,8 +196,7 @@ bool StepExpander::HugeAnon(const Words& words) {
 bool StepExpander::FillAnon(const Words& words) {
   const auto kib = Number(words, 2);
   if (!kib.has_value()) return false;
-  Area& area = areas_[std::string(words[1])];
-  area.cpu = cpu_;
+  Area& area = AreaOf(words[1]);
   while (sink_->FreeFrames().in_kib() > *kib && Touch(&area, Migratetype::kMovable)) {
   }
   return true;

@@ -78,6 +78,8 @@ class StepExpander {
   using Files = std::vector<Area>;
   using Words = std::vector<std::string_view>;
 
+  // The area of that name, made if there is none; the process that steps are pinned for touches it from now on.
+  Area& AreaOf(std::string_view name);
   // One page more; false: no memory.
   bool Touch(Area* area, model::Migratetype type);
   void TouchAll(Area* area, model::Migratetype type, uint64_t pages);

@@ -1,64 +1,20 @@
 #include "worker/experiment/free_running/step_expansion.h"
 
 #include <algorithm>
-#include <set>
 
 #include "gtest/gtest.h"
+#include "worker/experiment/free_running/recording_sink.h"
 
 namespace dmfrag::experiment {
 namespace {
 
 using model::FrameCount;
 using model::Migratetype;
-using model::Order;
 using workload::Random;
-
-// Counts what is asked for, and checks that only what is in use is freed.
-class CountingSink : public RequestSink {
- public:
-  struct Request {
-    Order order;
-    Migratetype type;
-    uint32_t cpu;
-  };
-
-  std::optional<PageId> Allocate(Order order, Migratetype type, uint32_t cpu) override {
-    if (frames_left_ < order.frames().raw()) return std::nullopt;
-    frames_left_ -= order.frames().raw();
-    requests.push_back({order, type, cpu});
-    const auto id = static_cast<PageId>(requests.size() - 1);
-    live.insert(id);
-    return id;
-  }
-  void Free(PageId page, uint32_t) override {
-    EXPECT_EQ(live.erase(page), 1);
-    EXPECT_FALSE(hidden.contains(page));
-    frames_left_ += requests[page].order.frames().raw();
-  }
-  std::vector<PageId> AllocateArea(uint64_t, uint32_t) override { return {}; }
-  void HidePage(PageId page, uint32_t) override { EXPECT_TRUE(hidden.insert(page).second); }
-  void ShowPage(PageId page, uint32_t) override { EXPECT_EQ(hidden.erase(page), 1); }
-  FrameCount FreeFrames() const override { return FrameCount(frames_left_); }
-  void CompactAll() override { ++compactions; }
-
-  uint64_t Count(unsigned order, Migratetype type) const {
-    return static_cast<uint64_t>(std::count_if(requests.begin(), requests.end(), [&](const Request& request) {
-      return request.order == Order(order) && request.type == type;
-    }));
-  }
-
-  std::vector<Request> requests;
-  std::set<PageId> live;
-  std::set<PageId> hidden;
-  int compactions = 0;
-
- private:
-  uint64_t frames_left_ = 100000;
-};
 
 class StepExpanderTest : public ::testing::Test {
  protected:
-  CountingSink sink_;
+  RecordingSink sink_;
   StepExpander expander_{&sink_, 2, Random(1)};
 };
 
@@ -171,7 +127,7 @@ TEST_F(StepExpanderTest, OutOfMemoryEndsTheStep) {
 }
 
 TEST(LoadlessStepExpanderTest, IsAFunctionOfTheSeed) {
-  CountingSink a, b, c;
+  RecordingSink a, b, c;
   StepExpander first(&a, 1, Random(1)), same(&b, 1, Random(1)), other(&c, 1, Random(2));
   for (StepExpander* expander : {&first, &same, &other}) EXPECT_TRUE(expander->Apply("files f 50 1 9"));
   EXPECT_EQ(a.requests.size(), b.requests.size());

@@ -1,0 +1,55 @@
+#include <nlohmann/json.hpp>
+
+#include "client/testing/program_run.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace dmfrag::client {
+namespace {
+
+using testing::HasSubstr;
+
+ProgramResult RunList(const std::vector<std::string>& arguments) {
+  ProgramWorld world;
+  std::vector<std::string> all = {"list"};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  return RunIn(world, all);
+}
+
+TEST(ListTest, ShowsKindsOfUsersWithTheirGuesses) {
+  const ProgramResult result = RunList({"users", "secretmem"});
+  EXPECT_EQ(result.code, ExitCode::kOk) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("category: one"));
+  EXPECT_THAT(result.out, HasSubstr("pages: neither movable nor accessible"));
+  EXPECT_THAT(result.out, HasSubstr("exponential mean=20 ms"));
+  EXPECT_THAT(result.out, HasSubstr("a guess"));
+}
+
+TEST(ListTest, ShowsPresetsWithTheirUsers) {
+  const ProgramResult result = RunList({"presets", "secretmem", "-o", "json"});
+  EXPECT_EQ(result.code, ExitCode::kOk) << result.err;
+  const auto json = nlohmann::json::parse(result.out);
+  ASSERT_EQ(json.size(), 1u);
+  EXPECT_EQ(json[0]["name"], "secretmem");
+  EXPECT_EQ(json[0]["figures"].size(), 5u);
+  EXPECT_EQ(json[0]["figures"][0]["default"], "secretmem");
+}
+
+TEST(ListTest, CsvHasARowForEachFigure) {
+  const ProgramResult result = RunList({"users", "secretmem", "-o", "csv"});
+  EXPECT_EQ(result.code, ExitCode::kOk) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("name,figure,default,guess,source\r\n"));
+  EXPECT_THAT(result.out, HasSubstr("secretmem,interval,exponential mean=20 ms,true,"));
+}
+
+TEST(ListTest, SaysWhatThereIs) {
+  const ProgramResult what = RunList({"user"});
+  EXPECT_EQ(what.code, ExitCode::kUsage);
+  EXPECT_THAT(what.err, HasSubstr("did you mean \"users\"?"));
+  const ProgramResult name = RunList({"users", "secretmen"});
+  EXPECT_EQ(name.code, ExitCode::kUsage);
+  EXPECT_THAT(name.err, HasSubstr("did you mean \"secretmem\"?"));
+}
+
+}  // namespace
+}  // namespace dmfrag::client

@@ -1,0 +1,44 @@
+#ifndef DMFRAG_CLIENT_LISTING_LISTING_H_
+#define DMFRAG_CLIENT_LISTING_LISTING_H_
+
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace dmfrag::client {
+
+// One figure or option of a listed thing.
+struct ListedFigure {
+  std::string name;           // as sweep files write it
+  std::string default_value;  // "" if it has to be given
+  bool guess = false;
+  std::string source;
+};
+
+// One thing that a spec can name, as `dmfrag list` shows it.
+struct ListedEntry {
+  std::string name;     // as sweep files write it
+  std::string meaning;  // a line, or a paragraph
+  // What else is to be known of it: name and text, in order; the same names for every entry of a list.
+  std::vector<std::pair<std::string, std::string>> facts;
+  std::vector<ListedFigure> figures;
+};
+
+struct Listing {
+  std::string figures_are;  // title of the column of their names
+  std::vector<ListedEntry> entries = {};
+};
+
+// For people: a paragraph for each entry, lines of at most `columns` characters where words allow it.
+std::string ListingText(const Listing& listing, size_t columns = 120);
+
+// An array of objects.
+std::string ListingJson(const Listing& listing);
+
+// A row for each figure, or one for an entry without figures.
+std::string ListingCsv(const Listing& listing);
+
+}  // namespace dmfrag::client
+
+#endif  // DMFRAG_CLIENT_LISTING_LISTING_H_

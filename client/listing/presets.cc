@@ -1,0 +1,42 @@
+#include "client/listing/presets.h"
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "client/sweep/axis_label.h"
+#include "dmfrag/v1/workload.pb.h"
+#include "proto/support/preset.h"
+
+namespace dmfrag::client {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+// "page_tables interval=exponential mean=5 ms": the kind, and what the preset changes of its defaults.
+std::string UserText(const v1::User& user) {
+  const FieldDescriptor* kind =
+      user.GetReflection()->GetOneofFieldDescriptor(user, v1::User::descriptor()->FindOneofByName("kind"));
+  const std::string changes = FieldLabel(user, *kind);
+  return changes == "defaults" ? kind->name() : absl::StrCat(kind->name(), " ", changes);
+}
+
+}  // namespace
+
+Listing ListPresets() {
+  Listing listing{.figures_are = "user"};
+  for (const v1::Preset& preset : Presets()) {
+    ListedEntry& entry = listing.entries.emplace_back();
+    entry.name = preset.name();
+    entry.meaning = preset.about();
+    for (const v1::User& user : preset.mix().users()) {
+      entry.figures.push_back({.name = user.name(), .default_value = UserText(user), .guess = false, .source = ""});
+    }
+  }
+  return listing;
+}
+
+}  // namespace dmfrag::client
