@@ -316,6 +316,15 @@ absl::StatusOr<workload::GraphicsConfig> ConfigFrom(const v1::GraphicsUser& user
   config.pool_per_mille = user.pool_per_mille();
   return config;
 }
+absl::StatusOr<workload::ModuleConfig> ConfigFrom(const v1::ModuleUser& user, const std::string& field) {
+  return PagesFrom<workload::ModuleConfig>(user, field);
+}
+absl::StatusOr<workload::TrampolineConfig> ConfigFrom(const v1::TrampolineUser& user, const std::string& field) {
+  return PagesFrom<workload::TrampolineConfig>(user, field);
+}
+absl::StatusOr<workload::VmallocConfig> ConfigFrom(const v1::VmallocUser& user, const std::string& field) {
+  return PagesFrom<workload::VmallocConfig>(user, field);
+}
 
 // What the user is: one line a kind.
 absl::Status SetKind(const v1::User& user, const std::string& path, workload::UserConfig& config) {
@@ -354,6 +363,12 @@ absl::Status SetKind(const v1::User& user, const std::string& path, workload::Us
       return set(user.memory_failure(), "memory_failure");
     case v1::User::kDma:
       return set(user.dma(), "dma");
+    case v1::User::kModule:
+      return set(user.module(), "module");
+    case v1::User::kTrampoline:
+      return set(user.trampoline(), "trampoline");
+    case v1::User::kVmalloc:
+      return set(user.vmalloc(), "vmalloc");
     default:
       break;
   }

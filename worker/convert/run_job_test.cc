@@ -194,6 +194,28 @@ TEST(RunJobTest, BadSpecsAreRefusedByField) {
   }
 }
 
+// Each figure of a kind moves what a run of that kind alone comes to.
+TEST(RunJobTest, FiguresOfUsersOfCodeReachTheModel) {
+  const auto live = [](const std::string& kind, const std::string& figures) {
+    const v1::JobResult result = MustRun(
+        "cache { none {} } machine { memory_bytes: 1073741824 } length { duration_us: 10000000 }"
+        "workload { mix { users { name: 'u' " +
+        kind + " { " + figures + " } } } }");
+    EXPECT_EQ(result.metrics().allocations_failed(), 0);
+    EXPECT_GT(result.metrics().splits_2m(), 0) << kind;
+    return result.metrics().live_pages();
+  };
+  for (const std::string kind : {"module", "trampoline", "vmalloc"}) {
+    const std::string often = "interval_us { constant { value: 100000 } }";
+    const std::string size = "size_pages { constant { value: 8 } }";
+    const std::string life = "lifetime_us { constant { value: 2000000 } }";
+    EXPECT_EQ(live(kind, often + size + life), 20 * 8) << kind;
+    EXPECT_GT(live(kind, often + size), 85 * 8) << kind;  // by default few have ended
+    EXPECT_EQ(live(kind, often + "size_pages { constant { value: 3 } }" + life), 20 * 3) << kind;
+    EXPECT_EQ(live(kind, "interval_us { constant { value: 500000 } }" + size + life), 4 * 8) << kind;
+  }
+}
+
 TEST(RunJobTest, PageCacheIsReclaimedOtherPagesAreNot) {
   const auto files = [](const std::string& kind) {
     return MustRun("cache { none {} } workload { mix { users { name: 'file' " + kind + R"pb(}

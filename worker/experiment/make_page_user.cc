@@ -3,8 +3,10 @@
 #include <unordered_map>
 
 #include "worker/experiment/block_user.h"
+#include "worker/experiment/cached_code.h"
 #include "worker/experiment/call_runner.h"
 #include "worker/experiment/graphics_user.h"
+#include "worker/experiment/module_objects.h"
 #include "worker/workload/permission.h"
 
 namespace dmfrag::experiment {
@@ -106,8 +108,11 @@ class PackedObjects : public PageUser {
 std::unique_ptr<PageUser> MakePageUser(const workload::ObjectTraffic& traffic, PageSupply* supply, PackPools* packs) {
   const Permission* permission = traffic.permission;
   if (permission == nullptr) return std::make_unique<OrdinaryPages>(supply);
-  if (permission->packs != nullptr && supply->machine().cpa_release() >= permission->packs->since) {
-    return std::make_unique<PackedObjects>(&packs->Of(permission->packs));
+  if (permission->unit == Permission::Unit::kModule) return std::make_unique<ModuleObjects>(supply, packs);
+  if (permission->packs != nullptr && supply->machine().cpa_release() >= permission->packs_since) {
+    PackPool* pool = &packs->Of(permission->packs);
+    if (permission->packs->take != nullptr) return std::make_unique<CachedCode>(permission, supply, pool);
+    return std::make_unique<PackedObjects>(pool);
   }
   if (permission->unit == Permission::Unit::kPool) return std::make_unique<GraphicsUser>(traffic, supply);
   if (permission->free_batch > 0) return std::make_unique<GatheredPages>(permission, supply);

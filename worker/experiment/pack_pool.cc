@@ -1,26 +1,40 @@
 #include "worker/experiment/pack_pool.h"
 
 #include <iterator>
+#include <span>
 
 #include "third_party/abseil_extras/check.h"
 #include "worker/experiment/call_runner.h"
 
 namespace dmfrag::experiment {
+namespace {
+
+constexpr model::Migratetype kType = model::Migratetype::kUnmovable;
+
+uint64_t RoundUp(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit * unit; }
+
+}  // namespace
 
 using model::CpaOutcome;
 using model::FrameCount;
 using model::FrameNumber;
+using workload::UserPages;
 
 std::optional<PackPool::ChunkId> PackPool::Take(Owner owner, uint64_t bytes) {
-  const uint64_t chunks = (bytes + rules_->chunk_bytes - 1) / rules_->chunk_bytes;
+  const uint64_t chunks = RoundUp(bytes, rules_->chunk_bytes) / rules_->chunk_bytes;
   std::optional<Chunk> chunk = Find(chunks);
   if (!chunk.has_value()) {
-    if (!AddPack(owner)) return std::nullopt;
+    if (!AddPack(owner, chunks)) return std::nullopt;
     chunk = Find(chunks);
   }
   CHECK(chunk.has_value());
-  chunks_.emplace(next_id_, *chunk);
-  return next_id_++;
+  const ChunkId id = next_id_++;
+  chunks_.emplace(id, *chunk);
+  if (rules_->take == nullptr) return id;
+  const auto take = [&] { return Perform(CallsOn(rules_->take, PartOf(*chunk)), supply_->machine()); };
+  if (supply_->Try(take) == CpaOutcome::kDone) return id;
+  GiveUp(id);
+  return std::nullopt;
 }
 
 std::optional<PackPool::Chunk> PackPool::Find(uint64_t chunks) {
@@ -36,33 +50,50 @@ std::optional<PackPool::Chunk> PackPool::Find(uint64_t chunks) {
   return std::nullopt;
 }
 
-bool PackPool::AddPack(Owner owner) {
+bool PackPool::AddPack(Owner owner, uint64_t chunks) {
+  const uint64_t bytes = RoundUp(chunks * rules_->chunk_bytes, rules_->bytes);
   Pack pack;
   pack.owner = owner;
-  if (!AllocateFrames(pack)) {
+  pack.chunks = bytes / rules_->chunk_bytes;
+  if (!AllocateFrames(pack, bytes / model::kFrameBytes)) {
     FreeFrames(pack);
     return false;
   }
   model::Machine& machine = supply_->machine();
-  pack.area = pack.one_block ? machine.VmapBlock(pack.frames.front()) : machine.Vmap(pack.frames);
-  pack.free.emplace(0, ChunksOfPack());
-  packs_.push_back(std::move(pack));
-  if (supply_->Try([&] {
-        return Perform(rules_->set({packs_.back().frames, packs_.back().area}, machine.cpa_release()), machine) ==
-               CpaOutcome::kDone;
-      })) {
-    return true;
-  }
-  PerformAll(rules_->reset({packs_.back().frames, packs_.back().area}, machine.cpa_release()), machine);
-  machine.Vunmap(packs_.back().area);
-  FreeFrames(packs_.back());
-  packs_.pop_back();
+  pack.area = pack.in_blocks ? machine.VmapBlocks(pack.frames) : machine.Vmap(pack.frames);
+  pack.free.emplace(0, pack.chunks);
+  const auto added = packs_.insert(packs_.end(), std::move(pack));
+  const auto set = [&] { return Perform(CallsOn(rules_->set, {added->frames, added->area}), machine); };
+  if (supply_->Try(set) == CpaOutcome::kDone) return true;
+  FreePack(added);
   return false;
+}
+
+void PackPool::FreePack(std::list<Pack>::iterator pack) {
+  PerformAll(CallsOn(rules_->reset, {pack->frames, pack->area}), supply_->machine());
+  supply_->machine().Vunmap(pack->area);
+  FreeFrames(*pack);
+  packs_.erase(pack);
 }
 
 void PackPool::Return(ChunkId id) {
   const auto found = chunks_.find(id);
   CHECK(found != chunks_.end());
+  if (rules_->give_back != nullptr) {
+    PerformAll(CallsOn(rules_->give_back, PartOf(found->second)), supply_->machine());
+  }
+  Release(id);
+}
+
+void PackPool::GiveUp(ChunkId id) {
+  if (rules_->restore != nullptr) {
+    PerformAll(CallsOn(rules_->restore, PartOf(chunks_.at(id))), supply_->machine());
+  }
+  Return(id);
+}
+
+void PackPool::Release(ChunkId id) {
+  const auto found = chunks_.find(id);
   const Chunk chunk = found->second;
   chunks_.erase(found);
   auto run = chunk.pack->free.emplace(chunk.first, chunk.count).first;
@@ -78,12 +109,18 @@ void PackPool::Return(ChunkId id) {
       run = before;
     }
   }
-  if (run->second != ChunksOfPack()) return;
-  model::Machine& machine = supply_->machine();
-  PerformAll(rules_->reset({chunk.pack->frames, chunk.pack->area}, machine.cpa_release()), machine);
-  machine.Vunmap(chunk.pack->area);
-  FreeFrames(*chunk.pack);
-  packs_.erase(chunk.pack);
+  if (run->second == chunk.pack->chunks) FreePack(chunk.pack);
+}
+
+UserPages PackPool::PartOf(const Chunk& chunk) const {
+  CHECK(rules_->chunk_bytes == model::kFrameBytes);
+  const model::VirtualPage first = chunk.pack->area.first + FrameCount(chunk.first);
+  return {.frames = std::span(chunk.pack->frames).subspan(chunk.first, chunk.count),
+          .area = {first, first + FrameCount(chunk.count)}};
+}
+
+workload::UserCalls PackPool::CallsOn(workload::PermissionCalls calls, const UserPages& pages) const {
+  return calls(pages, supply_->machine().cpa_release());
 }
 
 FrameCount PackPool::PagesOf(Owner owner) const {
@@ -94,15 +131,22 @@ FrameCount PackPool::PagesOf(Owner owner) const {
   return pages;
 }
 
-bool PackPool::AllocateFrames(Pack& pack) {
-  constexpr model::Migratetype kType = model::Migratetype::kUnmovable;
-  const uint64_t pages = rules_->bytes / model::kFrameBytes;
-  if (rules_->in_one_block(supply_->machine().cpa_release())) {
+bool PackPool::AllocateBlocks(Pack& pack, uint64_t pages) {
+  pack.in_blocks = true;
+  while (pack.frames.size() < pages) {
     const std::optional<FrameNumber> block =
         supply_->Try([&] { return supply_->machine().allocator().Allocate(model::kPageblockOrder, kType); });
-    pack.one_block = block.has_value();
-    for (uint64_t i = 0; pack.one_block && i < pages; ++i) pack.frames.push_back(*block + FrameCount(i));
+    if (!block.has_value()) {
+      FreeFrames(pack);
+      return false;
+    }
+    for (uint64_t i = 0; i < model::kFramesPer2M.raw(); ++i) pack.frames.push_back(*block + FrameCount(i));
   }
+  return true;
+}
+
+bool PackPool::AllocateFrames(Pack& pack, uint64_t pages) {
+  if (rules_->in_blocks(supply_->machine().cpa_release()) && AllocateBlocks(pack, pages)) return true;
   while (pack.frames.size() < pages) {
     const std::optional<FrameNumber> page = supply_->Try([&] { return supply_->cache().Allocate({.type = kType}); });
     if (!page.has_value()) return false;
@@ -112,11 +156,15 @@ bool PackPool::AllocateFrames(Pack& pack) {
 }
 
 void PackPool::FreeFrames(Pack& pack) {
-  if (pack.one_block) {
-    supply_->machine().allocator().Free(pack.frames.front(), model::kPageblockOrder);
-    return;
+  for (size_t i = 0; i < pack.frames.size(); i += pack.in_blocks ? model::kFramesPer2M.raw() : 1) {
+    if (pack.in_blocks) {
+      supply_->machine().allocator().Free(pack.frames[i], model::kPageblockOrder);
+    } else {
+      supply_->cache().Free(pack.frames[i]);
+    }
   }
-  for (const FrameNumber frame : pack.frames) supply_->cache().Free(frame);
+  pack.frames.clear();
+  pack.in_blocks = false;
 }
 
 }  // namespace dmfrag::experiment

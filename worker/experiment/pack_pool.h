@@ -15,8 +15,9 @@ namespace dmfrag::experiment {
 
 // Packs that the objects of all users share: chunks of them are given out first fit, from the oldest pack on; a pack is
 // made, and its permissions set, when there is no room; it is reset and freed when its last chunk is given back. Its
-// single pages come through the cache, a whole block from the page allocator. Source: kernel/bpf/core.c
-// bpf_prog_pack_alloc, bpf_prog_pack_free. Thread-compatible. Borrows both pointers.
+// single pages come through the cache, whole blocks from the page allocator. Source: kernel/bpf/core.c
+// bpf_prog_pack_alloc, bpf_prog_pack_free; mm/execmem.c execmem_cache_alloc, execmem_cache_free, execmem_cache_clean.
+// Thread-compatible. Borrows both pointers.
 class PackPool {
  public:
   PackPool(const workload::Packs* rules, PageSupply* supply) : rules_(rules), supply_(supply) {}
@@ -25,10 +26,14 @@ class PackPool {
   using Owner = const void*;
   using ChunkId = uint64_t;
 
-  // nullopt: no memory. A pack that has to be made is `owner`'s for as long as it lives. REQUIRES: 0 < bytes <= a pack.
+  // nullopt: no memory. A pack that has to be made is `owner`'s for as long as it lives. REQUIRES: bytes > 0.
   std::optional<ChunkId> Take(Owner owner, uint64_t bytes);
-  // REQUIRES: Take gave it, and it was not returned since.
+  // Its object is gone. REQUIRES: Take gave it, and it was not returned since.
   void Return(ChunkId id);
+  // As Return, of a chunk whose object did not come to be. REQUIRES: the same.
+  void GiveUp(ChunkId id);
+  // Where the chunk lies. REQUIRES: chunks are whole pages; as Return.
+  model::VirtualRange RangeOf(ChunkId id) const { return PartOf(chunks_.at(id)).area; }
 
   // Of the packs that `owner` made. Linear in packs.
   model::FrameCount PagesOf(Owner owner) const;
@@ -37,8 +42,9 @@ class PackPool {
   struct Pack {
     Owner owner = nullptr;
     std::vector<model::FrameNumber> frames;  // by address
-    bool one_block = false;
+    bool in_blocks = false;
     model::VirtualRange area;
+    uint64_t chunks = 0;
     std::map<uint64_t, uint64_t> free;  // runs of free chunks: first, number
   };
   struct Chunk {
@@ -47,11 +53,18 @@ class PackPool {
     uint64_t count = 0;
   };
 
-  uint64_t ChunksOfPack() const { return rules_->bytes / rules_->chunk_bytes; }
   std::optional<Chunk> Find(uint64_t chunks);
-  bool AddPack(Owner owner);
-  bool AllocateFrames(Pack& pack);
+  // A pack with room for so many.
+  bool AddPack(Owner owner, uint64_t chunks);
+  bool AllocateBlocks(Pack& pack, uint64_t pages);
+  bool AllocateFrames(Pack& pack, uint64_t pages);
   void FreeFrames(Pack& pack);
+  void FreePack(std::list<Pack>::iterator pack);
+  // The chunk is free, and its pack if that has no other.
+  void Release(ChunkId id);
+  // REQUIRES: chunks are whole pages.
+  workload::UserPages PartOf(const Chunk& chunk) const;
+  workload::UserCalls CallsOn(workload::PermissionCalls calls, const workload::UserPages& pages) const;
 
   const workload::Packs* rules_;
   PageSupply* supply_;

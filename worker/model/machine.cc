@@ -80,9 +80,11 @@ VirtualRange Machine::Vmap(std::span<const FrameNumber> frames) {
   return area;
 }
 
-VirtualRange Machine::VmapBlock(FrameNumber block) {
-  const VirtualRange area = vmalloc_space_.Allocate(kFramesPer2M, kFramesPer2M);
-  vmalloc_.Map2M(area.first, block, EntryFlags::PageKernel());
+VirtualRange Machine::VmapBlocks(std::span<const FrameNumber> frames) {
+  const VirtualRange area = vmalloc_space_.Allocate(FrameCount(frames.size()), kFramesPer2M);
+  for (uint64_t i = 0; i < frames.size(); i += kFramesPer2M.raw()) {
+    vmalloc_.Map2M(area.first + FrameCount(i), frames[i], EntryFlags::PageKernel());
+  }
   return area;
 }
 

@@ -92,8 +92,8 @@ class Machine {
 
   // Maps frames in an area of vmalloc's by 4K entries, readable and writable, in their order. REQUIRES: not empty.
   VirtualRange Vmap(std::span<const FrameNumber> frames);
-  // The same with a 2M block, by one entry. REQUIRES: `block` is 2M aligned.
-  VirtualRange VmapBlock(FrameNumber block);
+  // The same by 2M entries. REQUIRES: `frames` are whole blocks of 2M, one after the other.
+  VirtualRange VmapBlocks(std::span<const FrameNumber> frames);
   // Unmaps an area that one of these two made, and gives up its addresses. Permissions of the direct map stay.
   void Vunmap(VirtualRange area);
   const VirtualMap& vmalloc() const { return vmalloc_; }

@@ -19,8 +19,7 @@ UserCalls FreePack(const UserPages& pack, KernelRelease release) {
 
 constexpr Packs kPacks = {.bytes = kBpfPackBytes,
                           .chunk_bytes = kBpfPackChunkBytes,
-                          .since = KernelRelease::k6_1,  // 5.18
-                          .in_one_block = IsBpfPackInRoxCache,
+                          .in_blocks = IsBpfPackInRoxCache,
                           .set = AllocatePack,
                           .reset = FreePack};
 constexpr Permission kPermission = {.name = "bpf",
@@ -29,7 +28,8 @@ constexpr Permission kPermission = {.name = "bpf",
                                     .reach = Permission::Reach::kAccessible,
                                     .set = LockImage,
                                     .reset = FreeImage,
-                                    .packs = &kPacks};
+                                    .packs = &kPacks,
+                                    .packs_since = KernelRelease::k6_1};  // 5.18
 
 }  // namespace
 

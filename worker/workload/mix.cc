@@ -21,6 +21,9 @@ struct TrafficMaker {
   ObjectTraffic operator()(const UncachedConfig& config) const { return UncachedTraffic(config); }
   ObjectTraffic operator()(const MemoryFailureConfig& config) const { return MemoryFailureTraffic(config); }
   ObjectTraffic operator()(const DmaConfig& config) const { return DmaTraffic(config); }
+  ObjectTraffic operator()(const ModuleConfig& config) const { return ModuleTraffic(config); }
+  ObjectTraffic operator()(const TrampolineConfig& config) const { return TrampolineTraffic(config); }
+  ObjectTraffic operator()(const VmallocConfig& config) const { return VmallocTraffic(config); }
 };
 
 }  // namespace

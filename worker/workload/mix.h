@@ -15,6 +15,7 @@
 #include "worker/workload/guest_memory.h"
 #include "worker/workload/huge_page.h"
 #include "worker/workload/memory_failure.h"
+#include "worker/workload/module.h"
 #include "worker/workload/network.h"
 #include "worker/workload/object_traffic.h"
 #include "worker/workload/operation.h"
@@ -25,7 +26,9 @@
 #include "worker/workload/secretmem.h"
 #include "worker/workload/sim_time.h"
 #include "worker/workload/slab.h"
+#include "worker/workload/trampoline.h"
 #include "worker/workload/uncached.h"
+#include "worker/workload/vmalloc.h"
 #include "worker/workload/xpfo.h"
 
 namespace dmfrag::workload {
@@ -35,7 +38,7 @@ struct UserConfig {
   std::string name;
   std::variant<SecretmemConfig, OrdinaryConfig, BpfConfig, PageCacheConfig, AnonymousConfig, HugePageConfig, SlabConfig,
                NetworkConfig, PageTablesConfig, GuestMemoryConfig, XpfoConfig, GraphicsConfig, UncachedConfig,
-               MemoryFailureConfig, DmaConfig>
+               MemoryFailureConfig, DmaConfig, ModuleConfig, TrampolineConfig, VmallocConfig>
       kind;
   // How often it comes, in thousandths of what its interval says, for all time.
   uint64_t rate_thousandths = 1000;

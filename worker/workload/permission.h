@@ -26,14 +26,16 @@ using PermissionCalls = UserCalls (*)(const UserPages& pages, model::KernelRelea
 
 // Areas that objects share: each object takes some bytes of one, first fit.
 struct Packs {
-  uint64_t bytes = 0;        // of a pack; whole 2M
+  uint64_t bytes = 0;        // of a pack; whole 2M. A larger object gets one of as many such as it needs
   uint64_t chunk_bytes = 0;  // what an object's size is rounded up to
-  // From this release on; before, objects have pages of their own.
-  model::KernelRelease since = model::KernelRelease::k5_17;
-  // Whether a pack is one 2M block if there is one, or always single pages.
-  bool (*in_one_block)(model::KernelRelease release) = nullptr;
+  // Whether each 2M of a pack is one block if there are any, or always single pages.
+  bool (*in_blocks)(model::KernelRelease release) = nullptr;
   PermissionCalls set = nullptr;    // a pack is new
   PermissionCalls reset = nullptr;  // its last object is gone
+  // For packs of whole pages whose parts change by themselves; all three, or none (null).
+  PermissionCalls take = nullptr;       // a part was taken
+  PermissionCalls restore = nullptr;    // it was not used after all: as the rest of its pack again
+  PermissionCalls give_back = nullptr;  // its object is gone
 };
 
 struct Permission {
@@ -41,6 +43,7 @@ struct Permission {
     kBlock,   // each block alone, when it is got and before it is freed; it is mapped nowhere else in the kernel
     kObject,  // all pages of an object together, which lie in one vmalloc area
     kPool,    // blocks that are new to a pool, as many as an object needs; each alone when the pool gives it up
+    kModule,  // each kind of a module's memory (module.h), whose calls are those of calls/module_calls.h
   };
   // Whether the direct map's alias is only taken away while another one is used (one), or is the alias that is used and
   // gets the permission (two).
@@ -55,7 +58,9 @@ struct Permission {
   PermissionCalls set = nullptr;
   PermissionCalls reset = nullptr;
   const Packs* packs = nullptr;  // null: never
-  bool past_cache = false;       // single pages come from the page allocator, too, as larger blocks always do
+  // From this release on; before, objects have pages of their own.
+  model::KernelRelease packs_since = model::KernelRelease::k5_17;
+  bool past_cache = false;  // single pages come from the page allocator, too, as larger blocks always do
   // Pages of an object go back to the cache so many at once, each after its reset; 0: each by itself.
   size_t free_batch = 0;
   // Pages are cleared when they are got; before they are freed.

@@ -28,12 +28,7 @@ bool IsBpfPackInRoxCache(KernelRelease release) { return release >= KernelReleas
 UserCalls BpfPackFree(VirtualRange pack, std::span<const model::FrameNumber> frames, KernelRelease release) {
   if (!IsBpfPackInRoxCache(release)) return VfreeWithPermissionReset(frames, release);
   UserCalls calls = ExecmemFree(pack, release);
-  for (size_t first = 0; first < frames.size();) {
-    size_t end = first + 1;
-    while (end < frames.size() && frames[end] == frames[end - 1] + model::kFramesPer4K) ++end;
-    Append(ExecmemClean({frames[first], frames[end - 1] + model::kFramesPer4K}), calls);
-    first = end;
-  }
+  Append(ExecmemCleanRuns(frames), calls);
   return calls;
 }
 

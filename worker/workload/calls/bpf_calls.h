@@ -34,9 +34,7 @@ UserCalls BpfPackAllocate(model::VirtualRange pack, model::KernelRelease release
 bool IsBpfPackInRoxCache(model::KernelRelease release);
 
 // The last program of a pack is gone (bpf_prog_pack_free). `frames` are those of the pack, by address: 512 of them. If
-// the pack is in the ROX cache, which then gives it back to the allocator, they are one block, or single pages if there
-// was none; then each run of neighbours is one call (the kernel's call is for each of vmalloc's pages; what it changes
-// is the same).
+// the pack is in the ROX cache, that gives it back to the allocator (ExecmemCleanRuns).
 UserCalls BpfPackFree(model::VirtualRange pack, std::span<const model::FrameNumber> frames,
                       model::KernelRelease release);
 

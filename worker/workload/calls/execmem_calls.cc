@@ -30,4 +30,15 @@ UserCalls ExecmemFree(VirtualRange part, KernelRelease release) {
 
 UserCalls ExecmemClean(model::FrameRange frames) { return {SetDirectMapValid(frames)}; }
 
+UserCalls ExecmemCleanRuns(std::span<const model::FrameNumber> frames) {
+  UserCalls calls;
+  for (size_t first = 0; first < frames.size();) {
+    size_t end = first + 1;
+    while (end < frames.size() && frames[end] == frames[end - 1] + model::kFramesPer4K) ++end;
+    Append(ExecmemClean({frames[first], frames[end - 1] + model::kFramesPer4K}), calls);
+    first = end;
+  }
+  return calls;
+}
+
 }  // namespace dmfrag::workload

@@ -1,6 +1,8 @@
 #ifndef DMFRAG_WORKER_WORKLOAD_CALLS_EXECMEM_CALLS_H_
 #define DMFRAG_WORKER_WORKLOAD_CALLS_EXECMEM_CALLS_H_
 
+#include <span>
+
 #include "worker/model/kernel_release.h"
 #include "worker/model/units.h"
 #include "worker/workload/calls/user_call.h"
@@ -26,6 +28,10 @@ UserCalls ExecmemFree(model::VirtualRange part, model::KernelRelease release);
 // execmem_cache_clean: a block that is wholly free goes back to the allocator; `frames` are its own. One call of
 // set_direct_map_valid_noflush for the whole of it.
 UserCalls ExecmemClean(model::FrameRange frames);
+
+// The same of an area whose frames are `frames`, by address: one block, or single pages if there was none; then each
+// run of neighbours is one call (the kernel's call is for each of vmalloc's pages; what it changes is the same).
+UserCalls ExecmemCleanRuns(std::span<const model::FrameNumber> frames);
 
 }  // namespace dmfrag::workload
 
