@@ -4,6 +4,7 @@
 
 #include "gtest/gtest.h"
 #include "third_party/abseil_extras/status_matchers.h"
+#include "worker/experiment/make_page_user.h"
 
 namespace dmfrag::experiment {
 
