@@ -16,6 +16,7 @@ std::unique_ptr<Command> NewWatchCommand();
 std::unique_ptr<Command> NewCancelCommand();
 std::unique_ptr<Command> NewExperimentsCommand();
 std::unique_ptr<Command> NewResultsCommand();
+std::unique_ptr<Command> NewTimeseriesCommand();
 std::unique_ptr<Command> NewReplayCommand();
 std::unique_ptr<Command> NewLogsCommand();
 std::unique_ptr<Command> NewWorkersCommand();

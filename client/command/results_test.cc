@@ -238,5 +238,38 @@ TEST_F(ResultsTest, LogsShowEveryAttempt) {
   EXPECT_EQ(Run({"logs", "e1"}).code, ExitCode::kUsage);
 }
 
+TEST_F(ResultsTest, TimeseriesShowsCurvesAndEverySample) {
+  v1::TimeSeries& all = *server_.results.results[0].mutable_result()->mutable_time_series();
+  v1::Series& splits = *all.add_series();
+  splits.set_metric("splits_2m");
+  for (const int value : {0, 70, 35}) {
+    splits.add_values(value);
+    all.add_time_us(1000000 * static_cast<uint64_t>(all.time_us_size()));
+  }
+  const ProgramResult table = RunIn(world_, {"timeseries", "1"});
+  EXPECT_EQ(table.code, ExitCode::kOk) << table.err;
+  EXPECT_THAT(table.out, HasSubstr("over 2 s"));
+  EXPECT_THAT(table.out, testing::ContainsRegex("splits_2m +0 +0 +70 +35 +▁█▅"));
+  const ProgramResult csv = RunIn(world_, {"timeseries", "jobs/1", "-o", "csv"});
+  EXPECT_EQ(csv.out, "time_us,splits_2m\r\n0,0\r\n1000000,70\r\n2000000,35\r\n");
+}
+
+TEST_F(ResultsTest, TimeseriesSaysWhenThereIsNone) {
+  const ProgramResult none = RunIn(world_, {"timeseries", "2"});
+  EXPECT_EQ(none.code, ExitCode::kNotFound);
+  EXPECT_THAT(none.err, HasSubstr("jobs/2 has no time series; its length.sample_interval is 0"));
+  EXPECT_EQ(RunIn(world_, {"timeseries", "99"}).code, ExitCode::kNotFound);
+  EXPECT_EQ(RunIn(world_, {"timeseries", "last"}).code, ExitCode::kUsage);
+}
+
+TEST_F(ResultsTest, TimeseriesRefusesOneThatContradictsItself) {
+  v1::TimeSeries& all = *server_.results.results[0].mutable_result()->mutable_time_series();
+  all.add_time_us(0);
+  all.add_series()->set_metric("splits_2m");
+  const ProgramResult result = RunIn(world_, {"timeseries", "1"});
+  EXPECT_EQ(result.code, ExitCode::kUsage);
+  EXPECT_THAT(result.err, HasSubstr("splits_2m has 0 values for 1 samples"));
+}
+
 }  // namespace
 }  // namespace dmfrag::client

@@ -77,6 +77,15 @@ grpc::Status FakeResults::ListResults(grpc::ServerContext*, const v1::ListResult
   return grpc::Status::OK;
 }
 
+grpc::Status FakeResults::GetResult(grpc::ServerContext*, const v1::GetResultRequest* request, v1::Result* response) {
+  for (const v1::Result& result : results) {
+    if (result.name() != request->name()) continue;
+    *response = result;
+    return grpc::Status::OK;
+  }
+  return {grpc::StatusCode::NOT_FOUND, "no such job"};
+}
+
 grpc::Status FakeResults::ListAttempts(grpc::ServerContext*, const v1::ListAttemptsRequest*,
                                        v1::ListAttemptsResponse* response) {
   *response = attempts;

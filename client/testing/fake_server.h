@@ -67,6 +67,8 @@ class FakeResults : public v1::Results::Service {
 
   grpc::Status ListResults(grpc::ServerContext* context, const v1::ListResultsRequest* request,
                            v1::ListResultsResponse* response) override;
+  grpc::Status GetResult(grpc::ServerContext* context, const v1::GetResultRequest* request,
+                         v1::Result* response) override;
   grpc::Status ListAttempts(grpc::ServerContext* context, const v1::ListAttemptsRequest* request,
                             v1::ListAttemptsResponse* response) override;
 };
