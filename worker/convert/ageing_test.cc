@@ -178,7 +178,8 @@ TEST_F(AgeingTest, ShortLivedTrafficLeavesNearlyNoTrace) {
                       "'server-months' rate_thousandths: 250 users { name: 'passing' ") +
               passing + " } } } length { duration_us: 1728000000000 sample_interval_us: 86400000000 } seed: " + seed,
           &spec));
-      for (const v1::Series& series : MustRun(spec).time_series().series()) {
+      const v1::JobResult result = MustRun(spec);
+      for (const v1::Series& series : result.time_series().series()) {
         if (series.metric() != "unusable_free_2m_per_mille") continue;
         for (int day = 11; day < series.values_size(); ++day, ++samples) sum += series.values(day);
       }
