@@ -27,7 +27,7 @@ class ListCommand : public Command {
     CLI::App* sub = app.add_subcommand("list", "List what a spec can name: kinds of users, presets");
     sub->add_option("WHAT", what_, "presets or users")->required();
     sub->add_option("NAME", name_, "This one alone");
-    sub->footer("Examples:\n  dmfrag list users\n  dmfrag list users bpf\n  dmfrag list presets -o json");
+    sub->footer("Example:\n  dmfrag list users bpf");
     return sub;
   }
 

@@ -156,7 +156,7 @@ TEST_F(ResultsTest, RawJsonKeepsEveryBit) {
 TEST_F(ResultsTest, RawCsvHasARowPerJob) {
   const std::string out = Run({"results", "e1", "--raw", "-o", "csv"}).out;
   EXPECT_EQ(std::count(out.begin(), out.end(), '\n'), 13);
-  EXPECT_THAT(out, HasSubstr("jobs/1,0,0,none,1 GiB,succeeded,18446744073709551615,ab,cd,0,0,0,100,,"));
+  EXPECT_THAT(out, HasSubstr("jobs/1,0,0,none,1 GiB,succeeded,18446744073709551615,ab,cd,,0,0,0,100,,"));
 }
 
 TEST_F(ResultsTest, FailedAndUnfinishedJobsAreCountedAndNotAveraged) {

@@ -72,7 +72,7 @@ class TimeseriesCommand : public Command {
   CLI::App* Register(CLI::App& app) override {
     CLI::App* sub = app.add_subcommand("timeseries", "Show a job's metrics over simulated time");
     sub->add_option("job", job_, "Its name: 42 or jobs/42, as `results --raw` shows it")->required()->type_name("JOB");
-    sub->footer("Examples:\n  dmfrag timeseries 42\n  dmfrag timeseries 42 -o csv > job.csv");
+    sub->footer("Example:\n  dmfrag timeseries 42 -o csv");
     return sub;
   }
 

@@ -207,7 +207,7 @@ TEST(CanonicalTest, RefusalNamesFieldAndRemedy) {
               HasSubstr("machine.cost.kernel_working_set_bytes"));
   EXPECT_THAT(Refusal("machine { memory_bytes: 1073741824 e820 { end_bytes: 1073741824 } }" + rest).message(),
               HasSubstr("must be left out"));
-  EXPECT_THAT(Refusal("cache { none {} } workload { preset: 'nope' }").message(), HasSubstr("there are: secretmem"));
+  EXPECT_THAT(Refusal("cache { none {} } workload { preset: 'nope' }").message(), HasSubstr("there are: bpf-observability, build-farm"));
   EXPECT_THAT(Refusal("cache { none {} } workload { replay { capture_sha256: 'AB' } }").message(),
               HasSubstr("64 lower-case hex"));
   EXPECT_THAT(
