@@ -41,10 +41,7 @@ class Pair {
     ASSERT_EQ(block != model::kNoFrameIndex, expected.has_value());
     if (!expected.has_value()) return;
     ASSERT_EQ(table_.FrameOf(block).raw(), *expected);
-    model::FrameRecord& record = table_.record(block);
-    record.state = FrameState::kAllocated;
-    record.order = static_cast<uint8_t>(order);
-    record.type = type;
+    table_.GiveOut(block, Order(order), type);
     live_.push_back({*expected, order});
   }
 
@@ -55,7 +52,7 @@ class Pair {
     const auto [frame, order] = live_.back();
     live_.pop_back();
     const FrameIndex block = table_.IndexOf(FrameNumber(frame));
-    table_.record(block).state = FrameState::kNone;
+    table_.TakeBack(block, Order(order));
     if (type.has_value()) {
       zone_.Insert(block, Order(order), *type);
     } else {

@@ -1,6 +1,7 @@
 #ifndef DMFRAG_WORKER_MODEL_FRAME_TABLE_H_
 #define DMFRAG_WORKER_MODEL_FRAME_TABLE_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -69,6 +70,27 @@ class FrameTable {
   Migratetype block_type(FrameIndex index) const {
     return sections_[index >> kSectionShift]->blocks[(index & (kSectionFrames - 1)) / kFramesPer2M.raw()].type;
   }
+  // Frames of the pageblock at `index` that are given out as movable: what claiming it looks at.
+  unsigned movable_frames(FrameIndex index) const {
+    return sections_[index >> kSectionShift]->blocks[(index & (kSectionFrames - 1)) / kFramesPer2M.raw()].movable;
+  }
+  // The block at `first` is given out, without an owner. REQUIRES: it is on no list.
+  void GiveOut(FrameIndex first, Order order, Migratetype type) {
+    FrameRecord& given = record(first);
+    given.state = FrameState::kAllocated;
+    given.order = static_cast<uint8_t>(order.raw());
+    given.type = type;
+    given.has_owner = false;
+    if (type == Migratetype::kMovable) CountMovable(first, order, /*given_out=*/true);
+  }
+  // It comes back, to be put on a list. A block that was never given out (FrameState::kNone) may come, too.
+  void TakeBack(FrameIndex first, Order order) {
+    FrameRecord& taken = record(first);
+    if (taken.state == FrameState::kAllocated && taken.type == Migratetype::kMovable) {
+      CountMovable(first, order, /*given_out=*/false);
+    }
+    taken.state = FrameState::kNone;
+  }
   // Mark a cache type may put on a pageblock; 0 at first.
   uint8_t& block_mark(FrameIndex index) { return block(index).mark; }
 
@@ -81,6 +103,7 @@ class FrameTable {
   struct Block {
     Migratetype type = Migratetype::kMovable;  // every block starts movable (memmap_init_range)
     uint8_t mark = 0;
+    uint16_t movable = 0;  // frames
   };
   struct Section {
     FrameNumber first;
@@ -91,6 +114,14 @@ class FrameTable {
   uint32_t SlotOf(FrameNumber frame) const { return slot_of_section_[frame.raw() >> kSectionShift]; }
   Block& block(FrameIndex index) {
     return sections_[index >> kSectionShift]->blocks[(index & (kSectionFrames - 1)) / kFramesPer2M.raw()];
+  }
+
+  void CountMovable(FrameIndex first, Order order, bool given_out) {
+    const auto frames = static_cast<FrameIndex>(std::min(order.frames(), kFramesPer2M).raw());
+    for (FrameIndex i = 0; i < order.frames().raw(); i += frames) {
+      uint16_t& movable = block(first + i).movable;
+      movable = static_cast<uint16_t>(given_out ? movable + frames : movable - frames);
+    }
   }
 
   std::vector<uint32_t> slot_of_section_;

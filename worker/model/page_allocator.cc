@@ -153,11 +153,7 @@ void PageAllocator::SetMinFreeKib(uint64_t kib) {
 }
 
 FrameNumber PageAllocator::GiveOut(FrameIndex block, Order order, Migratetype type) {
-  FrameRecord& record = table_.record(block);
-  record.state = FrameState::kAllocated;
-  record.order = static_cast<uint8_t>(order.raw());
-  record.type = type;
-  record.has_owner = false;
+  table_.GiveOut(block, order, type);
   allocated_ += order.frames();
   return table_.FrameOf(block);
 }
@@ -218,10 +214,9 @@ uint64_t PageAllocator::BulkAllocate(uint64_t count, Migratetype type, uint32_t 
 
 void PageAllocator::Free(FrameNumber block, Order order, uint32_t cpu) {
   const FrameIndex index = table_.IndexOf(block);
-  FrameRecord& record = table_.record(index);
-  DCHECK((record.state == FrameState::kAllocated && record.order == order.raw()) ||
-         (from_snapshot_ && record.state == FrameState::kNone));
-  record.state = FrameState::kNone;
+  DCHECK((table_.record(index).state == FrameState::kAllocated && table_.record(index).order == order.raw()) ||
+         (from_snapshot_ && table_.record(index).state == FrameState::kNone));
+  table_.TakeBack(index, order);
   allocated_ -= order.frames();
   ZoneState& zone = zones_[ZoneOf(block)];
   if (order <= PerCpuLists::kMaxListOrder) {
@@ -334,6 +329,26 @@ uint64_t PageAllocator::FreeBlocks(Order order) const {
   return blocks;
 }
 
+absl::Status PageAllocator::CheckMovableCounts(FrameIndex section) const {
+  std::vector<uint64_t> movable(FrameTable::kSectionFrames / kFramesPer2M.raw());
+  for (FrameIndex i = 0; i < FrameTable::kSectionFrames; ++i) {
+    const FrameRecord& record = table_.record(section + i);
+    if (record.state != FrameState::kAllocated || record.type != Migratetype::kMovable) continue;
+    const uint64_t frames = Order(record.order).frames().raw();
+    for (uint64_t k = 0; k < frames; k += kFramesPer2M.raw()) {
+      movable[(i + k) / kFramesPer2M.raw()] += std::min(frames, kFramesPer2M.raw());
+    }
+  }
+  for (size_t i = 0; i < movable.size(); ++i) {
+    const auto block = static_cast<FrameIndex>(section + i * kFramesPer2M.raw());
+    if (movable[i] == table_.movable_frames(block)) continue;
+    return absl::InternalError(absl::StrCat("pageblock of frame ", table_.FrameOf(block).raw(), " counts ",
+                                            table_.movable_frames(block), " movable frames given out, and has ",
+                                            movable[i]));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status PageAllocator::CheckInvariants() const {
   for (const ZoneState& zone : zones_) {
     if (absl::Status status = zone.zone.CheckInvariants(); !status.ok()) return status;
@@ -347,6 +362,7 @@ absl::Status PageAllocator::CheckInvariants() const {
   FrameCount allocated;
   for (FrameNumber section : table_.TouchedSections()) {
     const FrameIndex first = table_.IndexOf(section);
+    if (absl::Status status = CheckMovableCounts(first); !status.ok()) return status;
     for (FrameIndex i = 0; i < FrameTable::kSectionFrames;) {
       const FrameRecord& record = table_.record(first + i);
       const FrameCount size = record.state == FrameState::kNone ? FrameCount(1) : Order(record.order).frames();

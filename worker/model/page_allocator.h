@@ -228,6 +228,7 @@ class PageAllocator {
   // What lies in the zones above this one of the same node.
   FrameCount ManagedAbove(size_t zone) const;
   // A zone's share of min_free_kbytes, given in frames.
+  absl::Status CheckMovableCounts(FrameIndex section) const;
   FrameCount MinMark(const ZoneState& zone, uint64_t min_free) const;
   // Sets marks, without lowmem_reserve, and the reserve that goes on top, `above` being what ManagedAbove says.
   static void SetMarks(ZoneState& zone, FrameCount min, FrameCount low, FrameCount above);

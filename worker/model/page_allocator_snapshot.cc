@@ -151,10 +151,7 @@ bool PageAllocator::Adopt(FrameNumber block, Order order, Migratetype type) {
   for (FrameIndex i = 0; i < order.frames().raw(); ++i) {
     if (table_.record(first + i).state != FrameState::kNone) return false;
   }
-  FrameRecord& record = table_.record(first);
-  record.state = FrameState::kAllocated;
-  record.order = static_cast<uint8_t>(order.raw());
-  record.type = type;
+  table_.GiveOut(first, order, type);
   return true;
 }
 
@@ -185,9 +182,8 @@ AllocatorSnapshot PageAllocator::Snapshot() const {
 
 void PageAllocator::PutBack(FrameNumber block, Order order, uint32_t cpu) {
   const FrameIndex index = table_.IndexOf(block);
-  FrameRecord& record = table_.record(index);
-  const Migratetype type = record.type;
-  record.state = FrameState::kNone;
+  const Migratetype type = table_.record(index).type;
+  table_.TakeBack(index, order);
   allocated_ -= order.frames();
   ZoneState& zone = zones_[ZoneOf(block)];
   if (order <= PerCpuLists::kMaxListOrder) {

@@ -254,24 +254,25 @@ bool Zone::ClaimPart(FrameIndex block, Migratetype type) {
 
 // Half of the block must be free or of a kind that gets on with `type`.
 bool Zone::WorthClaiming(FrameIndex block, Migratetype type) const {
-  const bool unknown_movable = unknown_frames_ && table_->block_type(block) == Migratetype::kMovable;
+  const uint64_t half = kFramesPer2M.raw() / 2;
+  const bool is_movable = table_->block_type(block) == Migratetype::kMovable;
+  if (type != Migratetype::kMovable && is_movable && !unknown_frames_) {
+    // All that is not given out as movable: the common question, since users of permissions ask it for every page once
+    // memory is full.
+    return kFramesPer2M.raw() - table_->movable_frames(block) >= half;
+  }
   uint64_t free = 0;
-  uint64_t movable = 0;
+  uint64_t unknown = 0;
   for (FrameIndex i = 0; i < kFramesPer2M.raw();) {
     const FrameRecord& record = table_->record(block + i);
     const FrameIndex size = record.state == FrameState::kNone ? 1 : FrameIndex{1} << record.order;
     if (record.state == FrameState::kFree) free += size;
-    if (record.state == FrameState::kAllocated && record.type == Migratetype::kMovable) movable += size;
-    if (record.state == FrameState::kNone && unknown_movable) ++movable;
+    if (record.state == FrameState::kNone) ++unknown;
     i += size;
   }
-  uint64_t alike = 0;
-  if (type == Migratetype::kMovable) {
-    alike = movable;
-  } else if (table_->block_type(block) == Migratetype::kMovable) {
-    alike = kFramesPer2M.raw() - (free + movable);
-  }
-  return free + alike >= kFramesPer2M.raw() / 2;
+  const uint64_t movable = table_->movable_frames(block) + (unknown_frames_ && is_movable ? unknown : 0);
+  if (type == Migratetype::kMovable) return free + movable >= half;
+  return (is_movable ? kFramesPer2M.raw() - movable : free) >= half;
 }
 
 void Zone::MoveFreePages(FrameIndex block, Migratetype type) {

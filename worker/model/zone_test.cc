@@ -26,15 +26,12 @@ class ZoneTest : public ::testing::Test {
   uint64_t Take(unsigned order, Migratetype type, Zone::Fragmentation fragmentation = kAllowed) {
     const FrameIndex block = zone_.Remove(Order(order), type, fragmentation);
     if (block == kNoFrameIndex) return 0;
-    FrameRecord& record = table_.record(block);
-    record.state = FrameState::kAllocated;
-    record.order = static_cast<uint8_t>(order);
-    record.type = type;
+    table_.GiveOut(block, Order(order), type);
     return table_.FrameOf(block).raw();
   }
   void Give(uint64_t frame, unsigned order) {
     const FrameIndex block = table_.IndexOf(FrameNumber(frame));
-    table_.record(block).state = FrameState::kNone;
+    table_.TakeBack(block, Order(order));
     zone_.Insert(block, Order(order));
   }
   Migratetype TypeOf(uint64_t frame) { return table_.block_type(table_.IndexOf(FrameNumber(frame))); }
@@ -86,18 +83,14 @@ TEST_F(ZoneTest, Prediction27HalfAFreeBlockIsClaimedLessIsStolenFrom) {
     Zone zone(&table, {});
     zone.AddBootMemory({kFirst, kFirst + FrameCount(1024)});
     for (int i = 0; i < 1024; ++i) {
-      FrameRecord& record = table.record(zone.Remove(Order(0), kMovable, kAllowed));
-      record.state = FrameState::kAllocated;
-      record.order = 0;
-      record.type =
-          kReclaimable;  // neither movable nor free: "alike" to nothing in a movable block but 512 less the rest
+      const FrameIndex page = zone.Remove(Order(0), kMovable, kAllowed);
+      table.GiveOut(page, Order(0), page < table.IndexOf(kFirst) + 512 ? kMovable : kReclaimable);
     }
     // Blocks that the requester finds: `pairs` pairs of order 1 from the movable pageblock; the rest is of its kind.
     const FrameIndex first = table.IndexOf(kFirst);
-    for (FrameIndex i = 0; i < 512; ++i) table.record(first + i).type = kMovable;
     for (uint64_t i = 0; i < pairs; ++i) {
       for (FrameIndex page : {first + 4 * static_cast<FrameIndex>(i), first + 4 * static_cast<FrameIndex>(i) + 1}) {
-        table.record(page).state = FrameState::kNone;
+        table.TakeBack(page, Order(0));
         zone.Insert(page, Order(0));
       }
     }
