@@ -6,11 +6,7 @@
 namespace dmfrag::workload {
 
 ObjectTraffic AnonymousTraffic(const AnonymousConfig& config) {
-  return {.interval_us = config.interval_us,
-          .size_allocations = config.size_pages,
-          .lifetime_us = config.lifetime_us,
-          .order = model::Order(0),
-          .type = model::Migratetype::kMovable};
+  return PageTraffic(config, model::Migratetype::kMovable);
 }
 
 }  // namespace dmfrag::workload

@@ -30,13 +30,11 @@ constexpr Permission kUncached = PermissionOf(SetUncached);
 }  // namespace
 
 ObjectTraffic GraphicsTraffic(const GraphicsConfig& config) {
-  return {.interval_us = config.interval_us,
-          .size_allocations = config.size_allocations,
-          .lifetime_us = config.lifetime_us,
-          .order = config.order,
-          .type = model::Migratetype::kUnmovable,
-          .permission = config.memory_type == GraphicsConfig::MemoryType::kUncached ? &kUncached : &kWriteCombining,
-          .pool_per_mille = config.pool_per_mille};
+  const bool is_uncached = config.memory_type == GraphicsConfig::MemoryType::kUncached;
+  ObjectTraffic traffic =
+      BlockTraffic(config, config.order, model::Migratetype::kUnmovable, is_uncached ? &kUncached : &kWriteCombining);
+  traffic.pool_per_mille = config.pool_per_mille;
+  return traffic;
 }
 
 }  // namespace dmfrag::workload

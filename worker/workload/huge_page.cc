@@ -6,11 +6,7 @@
 namespace dmfrag::workload {
 
 ObjectTraffic HugePageTraffic(const HugePageConfig& config) {
-  return {.interval_us = config.interval_us,
-          .size_allocations = config.size_allocations,
-          .lifetime_us = config.lifetime_us,
-          .order = model::kPageblockOrder,
-          .type = model::Migratetype::kMovable};
+  return BlockTraffic(config, model::kPageblockOrder, model::Migratetype::kMovable);
 }
 
 }  // namespace dmfrag::workload

@@ -60,12 +60,7 @@ std::span<const ModuleArea> ModuleInitAreas(model::KernelRelease release) {
 }
 
 ObjectTraffic ModuleTraffic(const ModuleConfig& config) {
-  return {.interval_us = config.interval_us,
-          .size_allocations = config.size_pages,
-          .lifetime_us = config.lifetime_us,
-          .order = model::Order(0),
-          .type = model::Migratetype::kUnmovable,
-          .permission = &kPermission};
+  return PageTraffic(config, model::Migratetype::kUnmovable, &kPermission);
 }
 
 }  // namespace dmfrag::workload

@@ -5,11 +5,7 @@
 namespace dmfrag::workload {
 
 ObjectTraffic NetworkTraffic(const NetworkConfig& config) {
-  return {.interval_us = config.interval_us,
-          .size_allocations = config.size_allocations,
-          .lifetime_us = config.lifetime_us,
-          .order = config.order,
-          .type = model::Migratetype::kUnmovable};
+  return BlockTraffic(config, config.order, model::Migratetype::kUnmovable);
 }
 
 }  // namespace dmfrag::workload

@@ -35,6 +35,29 @@ struct ObjectTraffic {
   uint32_t pool_per_mille = 0;             // of the machine, that a pool keeps at most (Permission::Unit::kPool)
 };
 
+// Single pages, of a kind whose figures are an interval, `size_pages` and a life.
+template <typename Config>
+ObjectTraffic PageTraffic(const Config& config, model::Migratetype type, const Permission* permission = nullptr) {
+  return {.interval_us = config.interval_us,
+          .size_allocations = config.size_pages,
+          .lifetime_us = config.lifetime_us,
+          .order = model::Order(0),
+          .type = type,
+          .permission = permission};
+}
+
+// Blocks of `order`, of a kind whose figures are an interval, `size_allocations` and a life.
+template <typename Config>
+ObjectTraffic BlockTraffic(const Config& config, model::Order order, model::Migratetype type,
+                           const Permission* permission = nullptr) {
+  return {.interval_us = config.interval_us,
+          .size_allocations = config.size_allocations,
+          .lifetime_us = config.lifetime_us,
+          .order = order,
+          .type = type,
+          .permission = permission};
+}
+
 // The operations of one user, in order of time; an object's end comes before another's beginning at the same time. Each
 // of the distributions draws from its own stream. Thread-compatible.
 class ObjectStream {

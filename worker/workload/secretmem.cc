@@ -23,12 +23,7 @@ constexpr Permission kPermission = {.name = "secretmem",
 }  // namespace
 
 ObjectTraffic SecretmemTraffic(const SecretmemConfig& config) {
-  return {.interval_us = config.interval_us,
-          .size_allocations = config.size_pages,
-          .lifetime_us = config.lifetime_us,
-          .order = model::Order(0),
-          .type = model::Migratetype::kUnmovable,
-          .permission = &kPermission};
+  return PageTraffic(config, model::Migratetype::kUnmovable, &kPermission);
 }
 
 }  // namespace dmfrag::workload

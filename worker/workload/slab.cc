@@ -5,11 +5,8 @@
 namespace dmfrag::workload {
 
 ObjectTraffic SlabTraffic(const SlabConfig& config) {
-  return {.interval_us = config.interval_us,
-          .size_allocations = config.size_allocations,
-          .lifetime_us = config.lifetime_us,
-          .order = config.order,
-          .type = config.reclaimable ? model::Migratetype::kReclaimable : model::Migratetype::kUnmovable};
+  return BlockTraffic(config, config.order,
+                      config.reclaimable ? model::Migratetype::kReclaimable : model::Migratetype::kUnmovable);
 }
 
 }  // namespace dmfrag::workload

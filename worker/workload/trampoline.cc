@@ -24,12 +24,7 @@ constexpr Permission kPermission = {.name = "trampoline",
 }  // namespace
 
 ObjectTraffic TrampolineTraffic(const TrampolineConfig& config) {
-  return {.interval_us = config.interval_us,
-          .size_allocations = config.size_pages,
-          .lifetime_us = config.lifetime_us,
-          .order = model::Order(0),
-          .type = model::Migratetype::kUnmovable,
-          .permission = &kPermission};
+  return PageTraffic(config, model::Migratetype::kUnmovable, &kPermission);
 }
 
 }  // namespace dmfrag::workload

@@ -26,12 +26,7 @@ constexpr Permission kPermission = {
 }  // namespace
 
 ObjectTraffic UncachedTraffic(const UncachedConfig& config) {
-  return {.interval_us = config.interval_us,
-          .size_allocations = config.size_allocations,
-          .lifetime_us = config.lifetime_us,
-          .order = config.order,
-          .type = model::Migratetype::kUnmovable,
-          .permission = &kPermission};
+  return BlockTraffic(config, config.order, model::Migratetype::kUnmovable, &kPermission);
 }
 
 }  // namespace dmfrag::workload

@@ -19,12 +19,7 @@ constexpr Permission kPermission = {
 }  // namespace
 
 ObjectTraffic VmallocTraffic(const VmallocConfig& config) {
-  return {.interval_us = config.interval_us,
-          .size_allocations = config.size_pages,
-          .lifetime_us = config.lifetime_us,
-          .order = model::Order(0),
-          .type = model::Migratetype::kUnmovable,
-          .permission = &kPermission};
+  return PageTraffic(config, model::Migratetype::kUnmovable, &kPermission);
 }
 
 }  // namespace dmfrag::workload

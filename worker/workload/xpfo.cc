@@ -21,12 +21,7 @@ constexpr Permission kPermission = {.name = "xpfo",
 }  // namespace
 
 ObjectTraffic XpfoTraffic(const XpfoConfig& config) {
-  return {.interval_us = config.interval_us,
-          .size_allocations = config.size_pages,
-          .lifetime_us = config.lifetime_us,
-          .order = model::Order(0),
-          .type = model::Migratetype::kMovable,
-          .permission = &kPermission};
+  return PageTraffic(config, model::Migratetype::kMovable, &kPermission);
 }
 
 }  // namespace dmfrag::workload
