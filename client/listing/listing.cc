@@ -1,5 +1,6 @@
 #include "client/listing/listing.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <utility>
@@ -34,15 +35,19 @@ std::string OriginOf(const ListedFigure& figure) {
   return figure.source.empty() ? "a guess" : absl::StrCat("a guess: ", figure.source);
 }
 
-std::string FigureTable(const std::string& title, const std::vector<ListedFigure>& figures) {
+// Figures with where they come from, if that is known of any.
+std::string FigureTable(const Listing& listing, const std::vector<ListedFigure>& figures) {
+  const bool has_origins =
+      std::any_of(figures.begin(), figures.end(), [](const ListedFigure& figure) { return !OriginOf(figure).empty(); });
   Table table;
-  for (const std::string& column : {"  " + title, std::string("default"), std::string("from")}) {
-    table.AddColumn(column, Table::Align::kLeft);
-  }
+  table.AddColumn("  " + listing.figures_are, Table::Align::kLeft);
+  table.AddColumn(listing.values_are, Table::Align::kLeft);
+  if (has_origins) table.AddColumn("from", Table::Align::kLeft);
   for (const ListedFigure& figure : figures) {
-    table.AddRow({{"  " + figure.name},
-                  {figure.default_value.empty() ? "(to be given)" : figure.default_value},
-                  {OriginOf(figure)}});
+    std::vector<Cell> row = {{"  " + figure.name},
+                             {figure.default_value.empty() ? "(to be given)" : figure.default_value}};
+    if (has_origins) row.push_back({OriginOf(figure)});
+    table.AddRow(std::move(row));
   }
   return table.Render(/*styled=*/false);
 }
@@ -70,7 +75,7 @@ std::string ListingText(const Listing& listing, size_t columns) {
     for (const auto& [name, fact] : entry.facts) {
       if (!fact.empty()) text += Wrapped(absl::StrCat(name, ":"), fact, columns);
     }
-    if (!entry.figures.empty()) text += FigureTable(listing.figures_are, entry.figures);
+    if (!entry.figures.empty()) text += FigureTable(listing, entry.figures);
   }
   return text;
 }

@@ -27,6 +27,7 @@ struct ListedEntry {
 
 struct Listing {
   std::string figures_are;  // title of the column of their names
+  std::string values_are;   // title of the column of their defaults
   std::vector<ListedEntry> entries = {};
 };
 

@@ -27,7 +27,7 @@ std::string UserText(const v1::User& user) {
 }  // namespace
 
 Listing ListPresets() {
-  Listing listing{.figures_are = "user"};
+  Listing listing{.figures_are = "user", .values_are = "kind, and what it changes"};
   for (const v1::Preset& preset : Presets()) {
     ListedEntry& entry = listing.entries.emplace_back();
     entry.name = preset.name();

@@ -77,7 +77,7 @@ ListedEntry EntryOf(const FieldDescriptor& kind) {
 
 Listing ListUserKinds() {
   const google::protobuf::OneofDescriptor& kinds = *v1::User::descriptor()->FindOneofByName("kind");
-  Listing listing{.figures_are = "figure"};
+  Listing listing{.figures_are = "figure", .values_are = "default"};
   for (int i = 0; i < kinds.field_count(); ++i) {
     if (!IsPlanned(*kinds.field(i))) listing.entries.push_back(EntryOf(*kinds.field(i)));
   }
