@@ -4,9 +4,11 @@
 #include <google/protobuf/message.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/sweep/axis_label.h"
+#include "client/sweep/message_reader.h"
 #include "dmfrag/v1/workload.pb.h"
 #include "proto/support/preset.h"
 
@@ -16,12 +18,18 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-// "page_tables interval=exponential mean=5 ms": the kind, and what the preset changes of its defaults.
+// "slab, order=0, interval=exponential mean=50 ms": the kind, and what the preset changes of its defaults.
 std::string UserText(const v1::User& user) {
   const FieldDescriptor* kind =
       user.GetReflection()->GetOneofFieldDescriptor(user, v1::User::descriptor()->FindOneofByName("kind"));
-  const std::string changes = FieldLabel(user, *kind);
-  return changes == "defaults" ? kind->name() : absl::StrCat(kind->name(), " ", changes);
+  const Message& figures = user.GetReflection()->GetMessage(user, kind);
+  std::vector<const FieldDescriptor*> changed;
+  figures.GetReflection()->ListFields(figures, &changed);
+  std::string text = SweepName(*kind);
+  for (const FieldDescriptor* field : changed) {
+    absl::StrAppend(&text, ", ", SweepName(*field), "=", FieldLabel(figures, *field));
+  }
+  return text;
 }
 
 }  // namespace
