@@ -45,14 +45,14 @@ std::vector<workload::ObjectTraffic> TrafficOf(const std::vector<workload::UserC
 }
 
 // A result with users who have done nothing yet.
-RunResult ResultOf(const std::vector<workload::UserConfig>& users) {
+RunResult ResultOf(const std::vector<workload::UserConfig>& users,
+                   const std::vector<workload::ObjectTraffic>& traffic) {
   RunResult result;
-  for (const workload::UserConfig& user : users) {
+  for (size_t user = 0; user < users.size(); ++user) {
     UserResult& of_user = result.users.emplace_back();
-    of_user.name = user.name;
-    const workload::ObjectTraffic traffic = workload::TrafficOf(user);
-    of_user.uses_cache =
-        traffic.permission != nullptr && !traffic.permission->past_cache && traffic.order == model::Order(0);
+    of_user.name = users[user].name;
+    const workload::Permission* permission = traffic[user].permission;
+    of_user.uses_cache = permission != nullptr && !permission->past_cache && traffic[user].order == model::Order(0);
   }
   return result;
 }
@@ -79,7 +79,11 @@ class OperationStream {
 class Runner {
  public:
   Runner(const RunConfig& config, std::unique_ptr<model::Machine> machine, std::unique_ptr<policy::CacheType> cache)
-      : length_(config.length),
+      : Runner(config, UsersOf(config), std::move(machine), std::move(cache)) {}
+  Runner(const RunConfig& config, const std::vector<workload::UserConfig>& users,
+         std::unique_ptr<model::Machine> machine, std::unique_ptr<policy::CacheType> cache)
+      : traffic_(TrafficOf(users)),
+        length_(config.length),
         machine_(std::move(machine)),
         cache_(std::move(cache)),
         processors_(config.machine.numa_nodes > 1 ? config.machine.cpus : 1),
@@ -87,12 +91,12 @@ class Runner {
         end_(warmup_end_.AfterUs(config.length.duration_us)),
         operations_left_(config.length.max_operations),
         sampler_(config.length.sample_interval_us, config.length.duration_us),
-        result_(ResultOf(UsersOf(config))),
-        pages_(machine_.get(), cache_.get(), TrafficOf(UsersOf(config)), &result_.users),
+        result_(ResultOf(users, traffic_)),
+        pages_(machine_.get(), cache_.get(), traffic_, &result_.users),
         pressure_(machine_.get(), &pages_),
         supply_(machine_.get(), cache_.get(), &pressure_),
         packs_(&supply_) {
-    for (const workload::ObjectTraffic& traffic : TrafficOf(UsersOf(config))) {
+    for (const workload::ObjectTraffic& traffic : traffic_) {
       users_.push_back(MakePageUser(traffic, &supply_, &packs_));
       pages_.MayShrink(users_.back().get());
       const bool has_permission = traffic.permission != nullptr;
@@ -110,11 +114,9 @@ class Runner {
   // What survived the ageing holds its pages. The machine knows them already (StartAged).
   void TakeUp(const RunConfig& config, const AgedState& state) {
     const auto first_user = static_cast<uint32_t>(config.mix.users.size());
-    const std::vector<workload::ObjectTraffic> traffic = TrafficOf(config.ageing->mix.users);
     for (HeldObject object : state.survivors) {
-      const model::Order order = traffic[object.user].order;
       object.user += first_user;
-      pages_.TakeUp(object, order);
+      pages_.TakeUp(object, traffic_[object.user].order);
     }
   }
 
@@ -306,6 +308,7 @@ class Runner {
     bool at_free = false;
   };
 
+  const std::vector<workload::ObjectTraffic> traffic_;  // as UsersOf
   const RunLength length_;
   const std::unique_ptr<model::Machine> machine_;
   const std::unique_ptr<policy::CacheType> cache_;
