@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
 #include "dmfrag/v1/annotations.pb.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/text_format.h"
@@ -123,6 +124,15 @@ TEST(CanonicalTest, AgeingIsInlinedAndNoneOfItIsNone) {
   EXPECT_EQ(Digest(rest + "ageing {}"), Digest(rest));
 }
 
+// Whatever changes no permission, by what its kind says.
+TEST(CanonicalTest, AgeingTakesEveryKindOfOrdinaryTraffic) {
+  for (const char* kind : {"anonymous", "huge_page", "slab", "network", "page_cache"}) {
+    EXPECT_OK(Canonicalize(Spec(absl::StrCat("cache { none {} } workload { preset: 'idle' } ageing { duration_us: 5 ",
+                                             "mix { users { name: 'a' ", kind, " {} } } }"))))
+        << kind;
+  }
+}
+
 TEST(CanonicalTest, AgeingIsChecked) {
   const auto refusal = [](const std::string& ageing, const std::string& rest = "workload { preset: 'secretmem' }") {
     return std::string(
@@ -138,7 +148,7 @@ TEST(CanonicalTest, AgeingIsChecked) {
   EXPECT_THAT(refusal("mix { inherits: 'server-months' users { name: 'slab' ordinary { order: 11 } } } duration_us: 5"),
               HasSubstr("ageing.mix.users[slab].ordinary.order: 11 is out of range"));
   EXPECT_THAT(refusal("preset: 'secretmem' duration_us: 5"),
-              HasSubstr("ageing.mix.users[secretmem]: must be ordinary or page_cache"));
+              HasSubstr("ageing.mix.users[secretmem]: changes permissions"));
   EXPECT_THAT(refusal("preset: 'server-months' duration_us: 5", "workload { noop {} }"),
               HasSubstr("ageing: is for mixes alone"));
   EXPECT_THAT(refusal("preset: 'server-months' duration_us: 5",
@@ -207,7 +217,8 @@ TEST(CanonicalTest, RefusalNamesFieldAndRemedy) {
               HasSubstr("machine.cost.kernel_working_set_bytes"));
   EXPECT_THAT(Refusal("machine { memory_bytes: 1073741824 e820 { end_bytes: 1073741824 } }" + rest).message(),
               HasSubstr("must be left out"));
-  EXPECT_THAT(Refusal("cache { none {} } workload { preset: 'nope' }").message(), HasSubstr("there are: bpf-observability, build-farm"));
+  EXPECT_THAT(Refusal("cache { none {} } workload { preset: 'nope' }").message(),
+              HasSubstr("there are: bpf-observability, build-farm"));
   EXPECT_THAT(Refusal("cache { none {} } workload { replay { capture_sha256: 'AB' } }").message(),
               HasSubstr("64 lower-case hex"));
   EXPECT_THAT(

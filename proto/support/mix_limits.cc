@@ -172,9 +172,13 @@ bool IsUserName(const std::string& name) {
   return true;
 }
 
+// Null: none is set.
+const FieldDescriptor* KindOf(const v1::User& user) {
+  return user.GetReflection()->GetOneofFieldDescriptor(user, v1::User::descriptor()->FindOneofByName("kind"));
+}
+
 absl::Status CheckKind(const std::string& path, const v1::User& user) {
-  const FieldDescriptor* kind =
-      user.GetReflection()->GetOneofFieldDescriptor(user, v1::User::descriptor()->FindOneofByName("kind"));
+  const FieldDescriptor* kind = KindOf(user);
   if (kind == nullptr) return WrongField(path, "needs a kind; " + AllowedNames("", UserKindNames()));
   return CheckFigures(absl::StrCat(path, ".", kind->name()), user.GetReflection()->GetMessage(user, kind));
 }
@@ -226,6 +230,10 @@ absl::Status CheckNamesOf(const std::string& path, const Elements& elements) {
 }
 
 }  // namespace
+
+v1::UserCategory CategoryOf(const v1::User& user) {
+  return KindOf(user)->message_type()->options().GetExtension(v1::user_kind).category();
+}
 
 std::vector<std::string> UserKindNames() {
   const google::protobuf::OneofDescriptor& kinds = *v1::User::descriptor()->FindOneofByName("kind");

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "dmfrag/v1/annotations.pb.h"
 #include "dmfrag/v1/workload.pb.h"
 
 namespace dmfrag {
@@ -17,6 +18,9 @@ absl::Status CheckMix(const v1::Mix& mix, const std::string& place = "workload.m
 
 // Checks that users and phases have names, each its own.
 absl::Status CheckMixNames(const v1::Mix& mix, const std::string& place = "workload.mix");
+
+// Whether a user changes permissions, and how. REQUIRES: it has a kind.
+v1::UserCategory CategoryOf(const v1::User& user);
 
 // Names of the kinds of users that a model implements, in order of their declaration.
 std::vector<std::string> UserKindNames();

@@ -145,10 +145,10 @@ absl::Status CheckAgeing(const v1::JobSpec& spec) {
   RETURN_IF_ERROR(CheckMicroseconds("ageing.duration_us", ageing.duration_us(), 0, 10 * kYearUs));
   RETURN_IF_ERROR(CheckMix(ageing.mix(), "ageing.mix"));
   for (const v1::User& user : ageing.mix().users()) {
-    if (user.has_ordinary() || user.has_page_cache()) continue;
+    if (CategoryOf(user) == v1::USER_CATEGORY_NONE) continue;
     return WrongField(absl::StrCat("ageing.mix.users[", user.name(), "]"),
-                      "must be ordinary or page_cache: what users of permissions do depends on the cache, and the aged "
-                      "machine is to be the same for all; put it into the workload");
+                      "changes permissions: what such users do depends on the cache, and the aged machine is to be the "
+                      "same for all; put it into the workload");
   }
   uint64_t memory = spec.machine().memory_bytes();
   for (const v1::MemoryRange& range : spec.machine().e820()) memory += range.end_bytes() - range.start_bytes();
