@@ -45,7 +45,6 @@ class CodeUsersTest : public ::testing::TestWithParam<KernelRelease> {
  protected:
   static UserMachine Trampolines(uint64_t mib = 256) { return Machine(workload::TrampolineTraffic({}), mib); }
   static UserMachine Areas(uint64_t mib = 256) { return Machine(workload::VmallocTraffic({}), mib); }
-  static bool IsCached() { return GetParam() >= KernelRelease::k6_18; }
   static uint64_t ReadOnly(const UserMachine& machine) {
     return machine.PagesWithout(model::EntryFlags(model::EntryFlags::kWritable));
   }
@@ -71,6 +70,14 @@ class CodeUsersTest : public ::testing::TestWithParam<KernelRelease> {
 };
 INSTANTIATE_TEST_SUITE_P(Releases, CodeUsersTest, ::testing::ValuesIn(kReleases));
 
+// Trampolines have pages of their own up to 6.16, and parts of the ROX cache later.
+class OwnTrampolinesTest : public CodeUsersTest {};
+INSTANTIATE_TEST_SUITE_P(Releases, OwnTrampolinesTest,
+                         ::testing::Values(KernelRelease::k5_17, KernelRelease::k6_1, KernelRelease::k6_12,
+                                           KernelRelease::k6_16));
+class CachedTrampolinesTest : public CodeUsersTest {};
+INSTANTIATE_TEST_SUITE_P(Releases, CachedTrampolinesTest, ::testing::Values(KernelRelease::k6_18, KernelRelease::k7_3));
+
 TEST_P(CodeUsersTest, AVmallocAreaIsReadOnlyUntilItIsFreed) {
   UserMachine machine = Areas();
   ASSERT_TRUE(machine.Make(0, 5));
@@ -82,8 +89,7 @@ TEST_P(CodeUsersTest, AVmallocAreaIsReadOnlyUntilItIsFreed) {
   machine.ExpectNothingIsLeft();
 }
 
-TEST_P(CodeUsersTest, ATrampolineHasItsOwnPagesUpTo6_16) {
-  if (IsCached()) GTEST_SKIP() << "part of the ROX cache";
+TEST_P(OwnTrampolinesTest, ATrampolineHasPagesOfItsOwn) {
   UserMachine machine = Trampolines();
   ASSERT_TRUE(machine.Make(0, 2));
   EXPECT_EQ(ReadOnly(machine), 2U);
@@ -95,8 +101,7 @@ TEST_P(CodeUsersTest, ATrampolineHasItsOwnPagesUpTo6_16) {
   machine.ExpectNothingIsLeft();
 }
 
-TEST_P(CodeUsersTest, TrampolinesShareABlockFrom6_17On) {
-  if (!IsCached()) GTEST_SKIP() << "pages of their own";
+TEST_P(CachedTrampolinesTest, TrampolinesShareABlock) {
   UserMachine machine = Trampolines();
   ASSERT_TRUE(machine.Make(0, 1));
   EXPECT_TRUE(machine.pages(0).empty());
@@ -116,8 +121,7 @@ TEST_P(CodeUsersTest, TrampolinesShareABlockFrom6_17On) {
 
 // The requests on the direct map of one page of a block: populate, writable, read-only and executable; at its end the
 // last two again, and the block goes back.
-TEST_P(CodeUsersTest, ATrampolinesCallsAreThoseOfExecmem) {
-  if (!IsCached()) GTEST_SKIP() << "pages of its own";
+TEST_P(CachedTrampolinesTest, ATrampolinesCallsAreThoseOfExecmem) {
   UserMachine machine = Trampolines();
   ASSERT_TRUE(machine.Make(0, 1));
   machine.End(0);
