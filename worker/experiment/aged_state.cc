@@ -26,12 +26,6 @@ absl::Status Adopt(FrameNumber block, Order order, model::Migratetype type, mode
                                                  order.raw(), " is free, in use twice, or no memory"));
 }
 
-std::vector<workload::ObjectTraffic> TrafficOf(const AgeingConfig& ageing) {
-  std::vector<workload::ObjectTraffic> traffic;
-  for (const workload::UserConfig& user : ageing.mix.users) traffic.push_back(workload::TrafficOf(user));
-  return traffic;
-}
-
 }  // namespace
 
 std::string AgedUserName(const std::string& name) { return absl::StrCat("aged:", name); }
@@ -51,7 +45,7 @@ absl::StatusOr<std::unique_ptr<model::Machine>> StartAged(const RunConfig& confi
   for (const FrameNumber table : state.free_tables) {
     RETURN_IF_ERROR(Adopt(table, Order(0), model::Migratetype::kUnmovable, *machine));
   }
-  const std::vector<workload::ObjectTraffic> traffic = TrafficOf(*config.ageing);
+  const std::vector<workload::ObjectTraffic> traffic = workload::TrafficOf(config.ageing->mix.users);
   for (const HeldObject& object : state.survivors) {
     if (object.user >= traffic.size()) {
       return absl::InvalidArgumentError(absl::StrCat("aged state: an object of user ", object.user, " of ",
@@ -66,7 +60,7 @@ absl::StatusOr<std::unique_ptr<model::Machine>> StartAged(const RunConfig& confi
 
 std::vector<workload::Operation> EndsOfSurvivors(const AgeingConfig& ageing, const AgedState& state,
                                                  uint32_t first_user, workload::SimTime horizon) {
-  const std::vector<workload::ObjectTraffic> traffic = TrafficOf(ageing);
+  const std::vector<workload::ObjectTraffic> traffic = workload::TrafficOf(ageing.mix.users);
   std::vector<workload::Operation> ends;
   for (const HeldObject& object : state.survivors) {
     if (object.end >= horizon) continue;

@@ -38,12 +38,6 @@ std::vector<workload::UserConfig> UsersOf(const RunConfig& config) {
   return users;
 }
 
-std::vector<workload::ObjectTraffic> TrafficOf(const std::vector<workload::UserConfig>& users) {
-  std::vector<workload::ObjectTraffic> traffic;
-  for (const workload::UserConfig& user : users) traffic.push_back(workload::TrafficOf(user));
-  return traffic;
-}
-
 // A result with users who have done nothing yet.
 RunResult ResultOf(const std::vector<workload::UserConfig>& users,
                    const std::vector<workload::ObjectTraffic>& traffic) {
@@ -82,7 +76,7 @@ class Runner {
       : Runner(config, UsersOf(config), std::move(machine), std::move(cache)) {}
   Runner(const RunConfig& config, const std::vector<workload::UserConfig>& users,
          std::unique_ptr<model::Machine> machine, std::unique_ptr<policy::CacheType> cache)
-      : traffic_(TrafficOf(users)),
+      : traffic_(workload::TrafficOf(users)),
         length_(config.length),
         machine_(std::move(machine)),
         cache_(std::move(cache)),

@@ -30,6 +30,12 @@ struct TrafficMaker {
 
 ObjectTraffic TrafficOf(const UserConfig& user) { return std::visit(TrafficMaker{}, user.kind); }
 
+std::vector<ObjectTraffic> TrafficOf(const std::vector<UserConfig>& users) {
+  std::vector<ObjectTraffic> traffic;
+  for (const UserConfig& user : users) traffic.push_back(TrafficOf(user));
+  return traffic;
+}
+
 ArrivalClock ClockOf(const UserConfig& user, const std::vector<PhaseConfig>& phases) {
   std::vector<RateWindow> windows;
   for (const PhaseConfig& phase : phases) {

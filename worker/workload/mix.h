@@ -64,6 +64,8 @@ struct MixConfig {
 
 // The objects a user makes, whatever its kind.
 ObjectTraffic TrafficOf(const UserConfig& user);
+// Of each of `users`, in their order.
+std::vector<ObjectTraffic> TrafficOf(const std::vector<UserConfig>& users);
 
 // When the objects of `user` come.
 ArrivalClock ClockOf(const UserConfig& user, const std::vector<PhaseConfig>& phases);
