@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "client/sweep/message_reader.h"
+#include "proto/support/value_name.h"
 
 namespace dmfrag::client {
 
@@ -15,7 +15,7 @@ template <typename Enum>
 std::string EnumName(Enum value) {
   const google::protobuf::EnumValueDescriptor* descriptor =
       google::protobuf::GetEnumDescriptor<Enum>()->FindValueByNumber(value);
-  return descriptor != nullptr ? SweepName(*descriptor) : std::to_string(static_cast<int>(value));
+  return descriptor != nullptr ? ValueName(*descriptor) : std::to_string(static_cast<int>(value));
 }
 
 }  // namespace dmfrag::client

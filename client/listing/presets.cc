@@ -10,6 +10,7 @@
 #include "client/sweep/axis_label.h"
 #include "client/sweep/message_reader.h"
 #include "dmfrag/v1/workload.pb.h"
+#include "proto/support/mix_limits.h"
 #include "proto/support/preset.h"
 
 namespace dmfrag::client {
@@ -20,8 +21,7 @@ using google::protobuf::Message;
 
 // "slab, order=0, interval=exponential mean=50 ms": the kind, and what the preset changes of its defaults.
 std::string UserText(const v1::User& user) {
-  const FieldDescriptor* kind =
-      user.GetReflection()->GetOneofFieldDescriptor(user, v1::User::descriptor()->FindOneofByName("kind"));
+  const FieldDescriptor* kind = KindOf(user);
   const Message& figures = user.GetReflection()->GetMessage(user, kind);
   std::vector<const FieldDescriptor*> changed;
   figures.GetReflection()->ListFields(figures, &changed);

@@ -7,6 +7,7 @@
 #include "client/sweep/message_reader.h"
 #include "client/sweep/quantity.h"
 #include "proto/support/range_check.h"
+#include "proto/support/value_name.h"
 
 namespace dmfrag::client {
 namespace {
@@ -30,7 +31,7 @@ std::string ScalarLabel(const Message& message, const FieldDescriptor& field, Un
     case FieldDescriptor::CPPTYPE_BOOL:
       return reflection.GetBool(message, &field) ? "true" : "false";
     case FieldDescriptor::CPPTYPE_ENUM:
-      return SweepName(*reflection.GetEnum(message, &field));
+      return ValueName(*reflection.GetEnum(message, &field));
     case FieldDescriptor::CPPTYPE_STRING:
       return reflection.GetString(message, &field);
     case FieldDescriptor::CPPTYPE_UINT32:

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "dmfrag/v1/annotations.pb.h"
 #include "proto/support/spelling.h"
+#include "proto/support/value_name.h"
 #include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag::client {
@@ -28,20 +29,12 @@ constexpr std::string_view kDigestSuffix = "_sha256";
 constexpr std::string_view kThousandthsSuffix = "_thousandths";
 constexpr char kPlannedText[] = "is planned, and no model implements it yet";
 
-// "KERNEL_RELEASE_" of enum KernelRelease: what its zero value has before UNSPECIFIED.
-std::string_view ValuePrefix(const EnumDescriptor& type) {
-  std::string_view zero = type.value(0)->name();
-  constexpr std::string_view kUnspecified = "UNSPECIFIED";
-  if (zero.ends_with(kUnspecified)) zero.remove_suffix(kUnspecified.size());
-  return zero;
-}
-
 bool IsPlannedValue(const EnumValueDescriptor& value) { return value.options().GetExtension(v1::planned_value); }
 
 std::vector<std::string> ValueNames(const EnumDescriptor& type) {
   std::vector<std::string> names;
   for (int i = 0; i < type.value_count(); ++i) {
-    if (type.value(i)->number() != 0 && !IsPlannedValue(*type.value(i))) names.push_back(SweepName(*type.value(i)));
+    if (type.value(i)->number() != 0 && !IsPlannedValue(*type.value(i))) names.push_back(ValueName(*type.value(i)));
   }
   return names;
 }
@@ -419,20 +412,6 @@ bool NamesCapture(const FieldDescriptor& field) {
 }
 
 bool IsPlanned(const FieldDescriptor& field) { return field.options().GetExtension(v1::planned); }
-
-std::string SweepName(const EnumValueDescriptor& value) {
-  std::string_view name = value.name();
-  if (const std::string_view prefix = ValuePrefix(*value.type()); name.starts_with(prefix)) {
-    name.remove_prefix(prefix.size());
-  }
-  std::string written;
-  for (size_t i = 0; i < name.size(); ++i) {
-    const bool between_digits = name[i] == '_' && i > 0 && absl::ascii_isdigit(name[i - 1]) && i + 1 < name.size() &&
-                                absl::ascii_isdigit(name[i + 1]);
-    written += between_digits ? '.' : absl::ascii_tolower(name[i]);
-  }
-  return written;
-}
 
 absl::Status ReadMessage(const SourceFile& file, const SourceNode& node, Unit unit, Message& message) {
   return Reader(file).ReadMessage(node, unit, message);

@@ -48,9 +48,6 @@ bool NamesCapture(const google::protobuf::FieldDescriptor& field);
 // The field is marked `planned`: no model implements it.
 bool IsPlanned(const google::protobuf::FieldDescriptor& field);
 
-// Name of an enum value in sweep files and labels: lower case, without its prefix, and '.' between digits ("6.12").
-std::string SweepName(const google::protobuf::EnumValueDescriptor& value);
-
 // Fills `message` from a map, or from a scalar if it has a oneof. Errors: INVALID_ARGUMENT with the place.
 absl::Status ReadMessage(const SourceFile& file, const SourceNode& node, Unit unit, google::protobuf::Message& message);
 

@@ -12,12 +12,12 @@
 #include "google/protobuf/message.h"
 #include "proto/support/range_check.h"
 #include "proto/support/spelling.h"
+#include "proto/support/value_name.h"
 #include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag {
 namespace {
 
-using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
@@ -121,17 +121,11 @@ Bounds BoundsOf(const FieldDescriptor& field) {
 
 bool HasDefault(const FieldDescriptor& field) { return field.options().HasExtension(v1::frozen_default); }
 
-// Without the prefix that all values of its enum have, as sweep files write it.
-std::string ShortName(const EnumValueDescriptor& value) {
-  const size_t prefix = value.type()->value(0)->name().size() - std::string_view("UNSPECIFIED").size();
-  return absl::AsciiStrToLower(value.name().substr(prefix));
-}
-
 // What has no default must be chosen.
 absl::Status CheckChosen(const std::string& path, const Message& user, const FieldDescriptor& field) {
   if (HasDefault(field) || user.GetReflection()->GetEnumValue(user, &field) != 0) return absl::OkStatus();
   std::vector<std::string> names;
-  for (int i = 1; i < field.enum_type()->value_count(); ++i) names.push_back(ShortName(*field.enum_type()->value(i)));
+  for (int i = 1; i < field.enum_type()->value_count(); ++i) names.push_back(ValueName(*field.enum_type()->value(i)));
   return WrongField(path, "is required; " + AllowedNames("", names));
 }
 
@@ -170,11 +164,6 @@ bool IsUserName(const std::string& name) {
     if (!absl::ascii_islower(c) && !absl::ascii_isdigit(c) && c != '_' && c != '-') return false;
   }
   return true;
-}
-
-// Null: none is set.
-const FieldDescriptor* KindOf(const v1::User& user) {
-  return user.GetReflection()->GetOneofFieldDescriptor(user, v1::User::descriptor()->FindOneofByName("kind"));
 }
 
 absl::Status CheckKind(const std::string& path, const v1::User& user) {
@@ -230,6 +219,10 @@ absl::Status CheckNamesOf(const std::string& path, const Elements& elements) {
 }
 
 }  // namespace
+
+const FieldDescriptor* KindOf(const v1::User& user) {
+  return user.GetReflection()->GetOneofFieldDescriptor(user, v1::User::descriptor()->FindOneofByName("kind"));
+}
 
 v1::UserCategory CategoryOf(const v1::User& user) {
   return KindOf(user)->message_type()->options().GetExtension(v1::user_kind).category();

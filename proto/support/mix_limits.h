@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "dmfrag/v1/annotations.pb.h"
 #include "dmfrag/v1/workload.pb.h"
+#include "google/protobuf/descriptor.h"
 
 namespace dmfrag {
 
@@ -18,6 +19,9 @@ absl::Status CheckMix(const v1::Mix& mix, const std::string& place = "workload.m
 
 // Checks that users and phases have names, each its own.
 absl::Status CheckMixNames(const v1::Mix& mix, const std::string& place = "workload.mix");
+
+// The field that says what a user is; null: none is set.
+const google::protobuf::FieldDescriptor* KindOf(const v1::User& user);
 
 // Whether a user changes permissions, and how. REQUIRES: it has a kind.
 v1::UserCategory CategoryOf(const v1::User& user);

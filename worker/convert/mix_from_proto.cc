@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/descriptor.h"
-#include "google/protobuf/message.h"
+#include "proto/support/mix_limits.h"
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/model/units.h"
 
@@ -156,8 +156,7 @@ absl::StatusOr<workload::GraphicsConfig> GraphicsFrom(const v1::GraphicsUser& us
 
 // What the user is: one line a kind.
 absl::Status SetKind(const v1::User& user, const std::string& path, workload::UserConfig& config) {
-  const google::protobuf::FieldDescriptor* kind =
-      user.GetReflection()->GetOneofFieldDescriptor(user, v1::User::descriptor()->FindOneofByName("kind"));
+  const google::protobuf::FieldDescriptor* kind = KindOf(user);
   const std::string field = absl::StrCat(path, ".", kind == nullptr ? "" : kind->name());
   const auto set = [&](auto read) -> absl::Status {
     ASSIGN_OR_RETURN(config.kind, std::move(read));
