@@ -114,7 +114,7 @@ TEST_F(SubmitRunTest, AWrongFileIsOneLineAndReachesNoServer) {
   const ProgramResult result = Run({"run", sweep_});
   EXPECT_EQ(result.code, ExitCode::kUsage);
   EXPECT_EQ(result.err,
-            "dmfrag: " + sweep_ + ":1:15: unknown name \"globel\"; allowed: none, global (did you mean \"global\"?)\n");
+            "dmfrag: " + sweep_ + ":1:15: unknown name \"globel\"; allowed: none, global, per_user (did you mean \"global\"?)\n");
   EXPECT_THAT(result.out, IsEmpty());
   EXPECT_THAT(server_.experiments.created, IsEmpty());
 }

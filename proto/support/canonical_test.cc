@@ -179,8 +179,8 @@ TEST(CanonicalTest, WithSeedEqualsCanonicalizing) {
 }
 
 TEST(CanonicalTest, RefusesWhatNoModelImplements) {
-  EXPECT_THAT(Refusal("cache { per_user {} } workload { noop {} }"),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("cache.per_user: no model implements it yet")));
+  EXPECT_THAT(Refusal("cache { freetype {} } workload { noop {} }"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("cache.freetype: no model implements it yet")));
   EXPECT_THAT(Refusal("cache { global { options { restore: RESTORE_POLICY_ON_SHRINK } } } workload { noop {} }"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("RESTORE_POLICY_ON_SHRINK")));
   EXPECT_THAT(Refusal("cache { global { options { per_node: true } } } workload { noop {} }"),

@@ -94,13 +94,19 @@ absl::Status CheckMachine(const v1::MachineSpec& machine) {
   return CheckCost(machine);
 }
 
+// Of types that take blocks from the page allocator.
+template <typename Options>
+absl::Status CheckBlockOptions(const std::string& path, const Options& options) {
+  RETURN_IF_ERROR(CheckRange(path + ".refill_order", options.refill_order(), 0, 9));
+  return CheckRange(path + ".shrink_below_free_per_mille", options.shrink_below_free_per_mille(), 0, 1000);
+}
+
 absl::Status CheckCache(const v1::CacheSpec& cache) {
   if (cache.type_case() == v1::CacheSpec::TYPE_NOT_SET)
     return WrongField("cache", "is required; for example none or global");
-  if (!cache.has_global()) return absl::OkStatus();
-  const v1::CacheOptions& options = cache.global().options();
-  RETURN_IF_ERROR(CheckRange("cache.global.options.refill_order", options.refill_order(), 0, 9));
-  return CheckRange("cache.global.options.shrink_below_free_per_mille", options.shrink_below_free_per_mille(), 0, 1000);
+  if (cache.has_global()) return CheckBlockOptions("cache.global.options", cache.global().options());
+  if (cache.has_per_user()) return CheckBlockOptions("cache.per_user", cache.per_user());
+  return absl::OkStatus();
 }
 
 absl::Status CheckReplay(const v1::ReplayWorkload& replay) {

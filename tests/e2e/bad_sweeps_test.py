@@ -27,7 +27,7 @@ WRONG = {
     "axis inside another's": (GOOD + "axes:\n  machine: [{memory: 1GiB}]\n  machine.cpus: [2]\n", [":5:", "machine"]),
     "empty axis": (GOOD + "axes:\n  seed: []\n", [":4:", "seed"]),
     "unknown cache type": ("name: a\nbase: {cache: globl, workload: {noop: {}}}\n", [":2:", '"globl"', '"global"']),
-    "cache type without a model": ("name: a\nbase: {cache: per_user, workload: {noop: {}}}\n", ["per_user", "no model"]),
+    "cache type without a model": ("name: a\nbase: {cache: freetype, workload: {noop: {}}}\n", ["freetype", "no model"]),
     "unknown preset": ("name: a\nbase: {cache: none, workload: secretmen}\n", ["secretmen", "secretmem"]),
     "no workload": ("name: a\nbase: {cache: none}\n", ["workload"]),
     "no YAML": ("name: [unclosed\n", ["sweep.yaml:"]),

@@ -104,8 +104,9 @@ absl::StatusOr<StartingMachine> MachineFrom(const v1::JobSpec& spec, const Captu
 }
 
 absl::StatusOr<model::TableSourceKind> TableSourceFrom(const v1::CacheSpec& cache) {
-  const v1::TableSource source =
-      cache.has_none() ? cache.none().table_source() : cache.global().options().table_source();
+  const v1::TableSource source = cache.has_none()       ? cache.none().table_source()
+                                 : cache.has_per_user() ? cache.per_user().table_source()
+                                                        : cache.global().options().table_source();
   switch (source) {
     case v1::TABLE_SOURCE_BUDDY:
       return model::TableSourceKind::kBuddy;
@@ -118,7 +119,8 @@ absl::StatusOr<model::TableSourceKind> TableSourceFrom(const v1::CacheSpec& cach
   }
 }
 
-policy::GlobalCacheOptions GlobalFrom(const v1::CacheOptions& options) {
+template <typename Options, typename Message>
+Options OptionsFrom(const Message& options) {
   return {.refill_order = model::Order(options.refill_order()),
           .shrink_below_free_per_mille = options.shrink_below_free_per_mille()};
 }
@@ -131,10 +133,14 @@ absl::StatusOr<policy::CacheConfig> CacheFrom(const v1::CacheSpec& cache) {
       return config;
     case v1::CacheSpec::kGlobal:
       config.type = "global";
-      config.global = GlobalFrom(cache.global().options());
+      config.global = OptionsFrom<policy::GlobalCacheOptions>(cache.global().options());
+      return config;
+    case v1::CacheSpec::kPerUser:
+      config.type = "per_user";
+      config.per_user = OptionsFrom<policy::PerUserCacheOptions>(cache.per_user());
       return config;
     default:
-      return absl::InvalidArgumentError("cache: this type is not modelled yet; take none or global");
+      return absl::InvalidArgumentError("cache: this type is not modelled yet; take none, global or per_user");
   }
 }
 

@@ -1,6 +1,7 @@
 #include "worker/experiment/run.h"
 
 #include <algorithm>
+#include <deque>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -88,10 +89,12 @@ class Runner {
         result_(ResultOf(users, traffic_)),
         pages_(machine_.get(), cache_.get(), traffic_, &result_.users),
         pressure_(machine_.get(), &pages_),
-        supply_(machine_.get(), cache_.get(), &pressure_),
-        packs_(&supply_) {
+        shared_supply_(machine_.get(), cache_.get(), &pressure_),
+        packs_(&shared_supply_) {
     for (const workload::ObjectTraffic& traffic : traffic_) {
-      users_.push_back(MakePageUser(traffic, &supply_, &packs_));
+      policy::CacheType& cache = cache_->ForUser(static_cast<uint32_t>(users_.size()));
+      PageSupply& supply = supplies_.emplace_back(machine_.get(), &cache, &pressure_);
+      users_.push_back(MakePageUser(traffic, &supply, &packs_));
       pages_.MayShrink(users_.back().get());
       const bool has_permission = traffic.permission != nullptr;
       zeroes_.push_back({.at_allocation = has_permission && traffic.permission->zeroes_new,
@@ -320,8 +323,9 @@ class Runner {
   RunResult result_;
   LivePages pages_;
   model::MemoryPressure pressure_;
-  PageSupply supply_;
+  PageSupply shared_supply_;  // of what several users have together
   PackPools packs_;
+  std::deque<PageSupply> supplies_;               // by user
   std::vector<std::unique_ptr<PageUser>> users_;  // as UsersOf
   std::vector<Zeroes> zeroes_;                    // by user
 };

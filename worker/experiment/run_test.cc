@@ -65,7 +65,7 @@ std::string Fingerprint(const RunResult& result) {
 }
 
 TEST(RunTest, TheSameConfigurationGivesTheSameResult) {
-  for (const std::string cache : {"none", "global"}) {
+  for (const std::string cache : {"none", "global", "per_user"}) {
     const std::string once = Fingerprint(MustRun(Config(cache)));
     EXPECT_EQ(Fingerprint(MustRun(Config(cache))), once);
     RunConfig other = Config(cache);
@@ -75,7 +75,7 @@ TEST(RunTest, TheSameConfigurationGivesTheSameResult) {
 }
 
 TEST(RunTest, SeveralNodesShareTheSameWork) {
-  for (const std::string cache : {"none", "global"}) {
+  for (const std::string cache : {"none", "global", "per_user"}) {
     const RunResult one = MustRun(Config(cache));
     RunConfig config = Config(cache);
     config.machine.numa_nodes = 2;
@@ -120,6 +120,22 @@ CostConfig SomeCost(uint32_t cpus = 4) {
   return {.cpu = cost::CpuModel::kSkylakeSp,
           .targets = {.cpus = cpus, .isolated = 1},
           .working_sets = cost::WorkingSets::Guess(512 * kMib)};
+}
+
+// Each has blocks of its own, and pays for them itself.
+TEST(RunTest, PerUserKeepsUsersApart) {
+  RunConfig config = Config("per_user");
+  config.mix.users.push_back(Secretmem());
+  config.mix.users.back().name = "vault";
+  config.length.sample_interval_us = 0;
+  const RunResult apart = MustRun(config);
+  config.cache.type = "global";
+  const RunResult together = MustRun(config);
+  EXPECT_GT(apart.users[0].events.refills, 0);
+  EXPECT_GT(apart.users.back().events.refills, 0);
+  EXPECT_GE(apart.TotalEvents().refills, together.TotalEvents().refills);
+  EXPECT_EQ(apart.TotalEvents().diverted_pages, 0);
+  EXPECT_EQ(apart.users[0].live_pages, together.users[0].live_pages);
 }
 
 TEST(RunTest, AskingForACostChangesNothingElse) {
@@ -234,7 +250,7 @@ TEST(RunTest, TheLimitOfOperationsIsExact) {
 }
 
 TEST(RunTest, RunningOutOfMemoryIsCounted) {
-  for (const std::string cache : {"none", "global"}) {
+  for (const std::string cache : {"none", "global", "per_user"}) {
     RunConfig config = Config(cache, 256);
     config.mix.users.push_back(Ordinary("hog", model::Migratetype::kMovable, 10000, 500, 100000000));
     const RunResult result = MustRun(config);
@@ -302,7 +318,7 @@ std::vector<workload::UserConfig> EveryKind() {
 }
 
 TEST(RunTest, EveryKindHoldsWhatTheClosedFormSays) {
-  for (const std::string cache : {"none", "global"}) {
+  for (const std::string cache : {"none", "global", "per_user"}) {
     RunConfig config = Config(cache, 4096);
     config.mix.users = EveryKind();
     config.length = {.duration_us = 5000000};
@@ -373,7 +389,7 @@ TEST(RunTest, LivePagesOfCodeAreThoseOfTheClosedForm) {
   };
   const Constant often{500};
   const Constant life{2000000};
-  for (const std::string cache : {"none", "global"}) {
+  for (const std::string cache : {"none", "global", "per_user"}) {
     for (const model::KernelRelease release :
          {model::KernelRelease::k6_1, model::KernelRelease::k6_12, model::KernelRelease::k6_16}) {
       RunConfig config = Config(cache, 2048);
@@ -409,8 +425,10 @@ TEST(RunTest, WithoutUsersOfPermissionsCachesDoNotMatter) {
   RunConfig config = Config("none");
   config.mix.users.erase(config.mix.users.begin());
   const RunResult none = MustRun(config);
-  config.cache.type = "global";
-  EXPECT_EQ(Fingerprint(MustRun(config)), Fingerprint(none));
+  for (const char* cache : {"global", "per_user"}) {
+    config.cache.type = cache;
+    EXPECT_EQ(Fingerprint(MustRun(config)), Fingerprint(none)) << cache;
+  }
 }
 
 TEST(RunTest, ABadConfigurationIsRefused) {

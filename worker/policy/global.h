@@ -1,12 +1,12 @@
 #ifndef DMFRAG_WORKER_POLICY_GLOBAL_H_
 #define DMFRAG_WORKER_POLICY_GLOBAL_H_
 
-#include <deque>
 #include <optional>
 #include <string>
 
 #include "worker/model/machine.h"
 #include "worker/model/units.h"
+#include "worker/policy/grouped_pages.h"
 #include "worker/policy/interface.h"
 
 namespace dmfrag::policy {
@@ -41,19 +41,17 @@ class GlobalCache final : public CacheType {
   bool DivertFree(model::FrameNumber frame) override;
   model::FrameCount Shrink(model::FrameCount at_most) override;
   model::FrameCount shrink_below() const override { return shrink_below_; }
-  model::FrameCount idle_pages() const override { return model::FrameCount(idle_.size()); }
+  model::FrameCount idle_pages() const override { return model::FrameCount(pages_.idle().size()); }
   absl::Status CheckInvariants() const override;
 
  private:
   static constexpr uint8_t kPteMapped = 1;  // PB_pte_mapped
 
-  std::optional<model::FrameNumber> Refill(const PageRequest& request);
   bool IsMarked(model::FrameNumber frame) const { return machine_->allocator().PageblockMark(frame) == kPteMapped; }
 
   model::Machine* machine_;
-  GlobalCacheOptions options_;
+  GroupedPages pages_;
   model::FrameCount shrink_below_;
-  std::deque<model::FrameNumber> idle_;  // in order of arrival; the back is taken first
 };
 
 }  // namespace dmfrag::policy

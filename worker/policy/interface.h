@@ -1,6 +1,7 @@
 #ifndef DMFRAG_WORKER_POLICY_INTERFACE_H_
 #define DMFRAG_WORKER_POLICY_INTERFACE_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -30,6 +31,10 @@ class CacheType {
 
   // Name in results: the registry's; "" for the absence of a cache.
   virtual std::string name() const = 0;
+
+  // The face that a user of the mix gets, by its index: this one, where all share one cache. It lives as long as this
+  // object; what Allocate of one face gave, Free of the same face takes back, and all else is this object's own.
+  virtual CacheType& ForUser(uint32_t /*user*/) { return *this; }
 
   // An order-0 page, present and writable; nullopt: no memory.
   virtual std::optional<model::FrameNumber> Allocate(const PageRequest& request) = 0;

@@ -9,13 +9,15 @@
 #include "worker/model/machine.h"
 #include "worker/policy/global.h"
 #include "worker/policy/interface.h"
+#include "worker/policy/per_user.h"
 
 namespace dmfrag::policy {
 
 // Which cache type, and its options. Those of other types are ignored.
 struct CacheConfig {
   std::string type = "none";
-  GlobalCacheOptions global;
+  GlobalCacheOptions global = {};
+  PerUserCacheOptions per_user = {};
 };
 
 // What a cache type is, for people.
