@@ -57,7 +57,7 @@ base:
   length: {duration: 60s, warmup: 0, sample_interval: 500ms, max_operations: 1000}
 seed: 42
 axes:
-  cache: [none, {global: {options: {refill_order: 5}}}]
+  cache: [none, {global: {refill_order: 5}}]
   machine.memory: [1GiB, 4GiB]
 replicates: 5
 labels: {team: mm}
@@ -80,7 +80,7 @@ priority: -3
                        }
                        values {
                          label: "global refill_order=5"
-                         spec { cache { global { options { refill_order: 5 } } } }
+                         spec { cache { global { refill_order: 5 } } }
                        }
                      }
                      axes {
@@ -296,13 +296,13 @@ TEST(SweepTest, AliasesOfPathsReachTheOnlyMessageThatHasTheField) {
     EXPECT_EQ(experiment->axes(0).path(), path);
   }
   EXPECT_EQ(Parse("axes: {cpa-release: [\"6.1\"]}", "test.yaml")->axes(0).path(), "kernel.cpa_release");
-  EXPECT_EQ(Parse("axes: {cache.global.options.refill-order: [3]}", "test.yaml")->axes(0).path(),
-            "cache.global.options.refill_order");
+  EXPECT_EQ(Parse("axes: {cache.global.refill-order: [3]}", "test.yaml")->axes(0).path(),
+            "cache.global.refill_order");
 }
 
 TEST(SweepTest, LabelsSayWhatTheValueIs) {
   using testing::ElementsAre;
-  EXPECT_THAT(LabelsOf("  cache: [none, global, {global: {options: {refill_order: 5, restore: never}}}]"),
+  EXPECT_THAT(LabelsOf("  cache: [none, global, {global: {refill_order: 5, restore: never}}]"),
               ElementsAre("none", "global", "global restore=never refill_order=5"));
   EXPECT_THAT(LabelsOf("  memory: [256MiB, 1GiB, 64TiB]"), ElementsAre("256 MiB", "1 GiB", "64 TiB"));
   EXPECT_THAT(LabelsOf("  duration: [1500ms, 1m]"), ElementsAre("1500 ms", "1 m"));

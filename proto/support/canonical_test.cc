@@ -58,7 +58,7 @@ TEST(CanonicalTest, SpecsThatMeanTheSameHaveOneDigest) {
        }) {
     EXPECT_EQ(Digest(same), base) << same;
   }
-  EXPECT_EQ(Digest("cache { global { options {} } } workload { noop {} }"),
+  EXPECT_EQ(Digest("cache { global {} } workload { noop {} }"),
             Digest("cache { global {} } workload { noop {} }"));
 }
 
@@ -71,7 +71,7 @@ TEST(CanonicalTest, EveryDifferenceChangesTheDigest) {
       "cache { none {} } workload { noop {} } length { warmup_us: 1 }",
       "cache { none {} } workload { noop {} } length { sample_interval_us: 0 }",
       "cache { none {} } workload { noop {} } machine { gbpages: false }",
-      "cache { global { options { refill_order: 0 } } } workload { noop {} }",
+      "cache { global { refill_order: 0 } } workload { noop {} }",
       "cache { none {} } workload { preset: 'secretmem' }",
   };
   std::set<std::string> digests;
@@ -158,7 +158,7 @@ TEST(CanonicalTest, AgeingIsChecked) {
 
 TEST(CanonicalTest, IsIdempotentAndDefaultsRoundTrip) {
   const auto canonical =
-      Canonicalize(Spec("cache { global { options { refill_order: 3 } } } workload { preset: 'secretmem' }"));
+      Canonicalize(Spec("cache { global { refill_order: 3 } } workload { preset: 'secretmem' }"));
   ASSERT_OK(canonical);
   EXPECT_EQ(SpecSha256Hex(*Canonicalize(*canonical)), SpecSha256Hex(*canonical));
   const v1::JobSpec filled = WithDefaults(*canonical);
@@ -181,9 +181,9 @@ TEST(CanonicalTest, WithSeedEqualsCanonicalizing) {
 TEST(CanonicalTest, RefusesWhatNoModelImplements) {
   EXPECT_THAT(Refusal("cache { freetype {} } workload { noop {} }"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("cache.freetype: no model implements it yet")));
-  EXPECT_THAT(Refusal("cache { global { options { restore: RESTORE_POLICY_ON_SHRINK } } } workload { noop {} }"),
+  EXPECT_THAT(Refusal("cache { global { restore: RESTORE_POLICY_ON_SHRINK } } workload { noop {} }"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("RESTORE_POLICY_ON_SHRINK")));
-  EXPECT_THAT(Refusal("cache { global { options { per_node: true } } } workload { noop {} }"),
+  EXPECT_THAT(Refusal("cache { global { per_node: true } } workload { noop {} }"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("per_node")));
 }
 

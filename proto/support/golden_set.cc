@@ -32,7 +32,7 @@ const std::vector<GoldenJob>& GoldenSet() {
            e820 { start_bytes: 1048576 end_bytes: 402653184 }
            e820 { start_bytes: 402657280 end_bytes: 536866816 }
          }
-         cache { global { options { refill_order: 5 shrink_below_free_per_mille: 200 } } }
+         cache { global { refill_order: 5 shrink_below_free_per_mille: 200 } }
          workload { preset: "secretmem" }
          length { duration_us: 20000000 max_operations: 400000 }
          seed: 7

@@ -104,7 +104,7 @@ absl::Status CheckBlockOptions(const std::string& path, const Options& options) 
 absl::Status CheckCache(const v1::CacheSpec& cache) {
   if (cache.type_case() == v1::CacheSpec::TYPE_NOT_SET)
     return WrongField("cache", "is required; for example none or global");
-  if (cache.has_global()) return CheckBlockOptions("cache.global.options", cache.global().options());
+  if (cache.has_global()) return CheckBlockOptions("cache.global", cache.global());
   if (cache.has_per_user()) return CheckBlockOptions("cache.per_user", cache.per_user());
   return absl::OkStatus();
 }

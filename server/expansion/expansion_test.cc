@@ -17,7 +17,7 @@ using testing::HasSubstr;
 constexpr char kTwoAxes[] = R"pb(
   display_name: "t"
   base {
-    cache { global { options { refill_order: 5 } } }
+    cache { global { refill_order: 5 } }
     workload { noop {} }
     machine { cpus: 8 }
   }
@@ -80,7 +80,7 @@ TEST(ExpansionTest, AxisValueReplacesTheFieldAndNothingElse) {
   EXPECT_EQ(none->machine().memory_bytes(), uint64_t{2} << 30);
   const auto global = expansion->PointSpec(3);
   ASSERT_OK(global);
-  EXPECT_FALSE(global->cache().global().options().has_refill_order()) << "the base's option must not shine through";
+  EXPECT_FALSE(global->cache().global().has_refill_order()) << "the base's option must not shine through";
 }
 
 TEST(ExpansionTest, ExperimentWithoutAxesIsOnePoint) {
@@ -147,15 +147,15 @@ TEST(ExpansionTest, AxisOverSeedAndNestedOption) {
   v1::Experiment e = Parse(kTwoAxes);
   e.clear_axes();
   v1::Axis* axis = e.add_axes();
-  axis->set_path("cache.global.options.refill_order");
+  axis->set_path("cache.global.refill_order");
   for (uint32_t order : {3, 4}) {
     v1::AxisValue* value = axis->add_values();
     value->set_label(std::to_string(order));
-    value->mutable_spec()->mutable_cache()->mutable_global()->mutable_options()->set_refill_order(order);
+    value->mutable_spec()->mutable_cache()->mutable_global()->set_refill_order(order);
   }
   const auto expansion = Expansion::Create(e);
   ASSERT_OK(expansion);
-  EXPECT_EQ(expansion->PointSpec(1)->cache().global().options().refill_order(), 4u);
+  EXPECT_EQ(expansion->PointSpec(1)->cache().global().refill_order(), 4u);
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ RunConfig Machine(KernelRelease release) {
                       .cpus = 4,
                       .cpa_release = release,
                       .allocator_release = release},
-          .cache = {.type = "none", .global = {}},
+          .cache = {.type = "none", .options = {}},
           .mix = {},
           .length = {.duration_us = 10'000'000, .warmup_us = kStartUs, .sample_interval_us = 0}};
 }

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/convert/cache_from_proto.h"
 #include "worker/convert/mix_from_proto.h"
 #include "worker/cost/cpu_profile.h"
 #include "worker/cost/operation_cost.h"
@@ -103,47 +104,6 @@ absl::StatusOr<StartingMachine> MachineFrom(const v1::JobSpec& spec, const Captu
   return machine;
 }
 
-absl::StatusOr<model::TableSourceKind> TableSourceFrom(const v1::CacheSpec& cache) {
-  const v1::TableSource source = cache.has_none()       ? cache.none().table_source()
-                                 : cache.has_per_user() ? cache.per_user().table_source()
-                                                        : cache.global().options().table_source();
-  switch (source) {
-    case v1::TABLE_SOURCE_BUDDY:
-      return model::TableSourceKind::kBuddy;
-    case v1::TABLE_SOURCE_BOOT_RESERVE:
-      return model::TableSourceKind::kBootReserve;
-    case v1::TABLE_SOURCE_GROUPED:
-      return model::TableSourceKind::kGrouped;
-    default:
-      return absl::InvalidArgumentError("cache: table_source: give buddy, boot_reserve or grouped");
-  }
-}
-
-template <typename Options, typename Message>
-Options OptionsFrom(const Message& options) {
-  return {.refill_order = model::Order(options.refill_order()),
-          .shrink_below_free_per_mille = options.shrink_below_free_per_mille()};
-}
-
-absl::StatusOr<policy::CacheConfig> CacheFrom(const v1::CacheSpec& cache) {
-  policy::CacheConfig config;
-  switch (cache.type_case()) {
-    case v1::CacheSpec::kNone:
-      config.type = "none";
-      return config;
-    case v1::CacheSpec::kGlobal:
-      config.type = "global";
-      config.global = OptionsFrom<policy::GlobalCacheOptions>(cache.global().options());
-      return config;
-    case v1::CacheSpec::kPerUser:
-      config.type = "per_user";
-      config.per_user = OptionsFrom<policy::PerUserCacheOptions>(cache.per_user());
-      return config;
-    default:
-      return absl::InvalidArgumentError("cache: this type is not modelled yet; take none, global or per_user");
-  }
-}
-
 absl::StatusOr<cost::CpuModel> CpuFrom(v1::CpuProfile profile) {
   switch (profile) {
     case v1::CPU_PROFILE_SKYLAKE_SP:
@@ -207,6 +167,7 @@ absl::StatusOr<experiment::RunConfig> RunConfigFromSpec(const v1::JobSpec& spec,
   }
   ASSIGN_OR_RETURN(config.cache, CacheFrom(spec.cache()));
   ASSIGN_OR_RETURN(config.machine.table_source, TableSourceFrom(spec.cache()));
+  if (spec.cache().has_debug_pagealloc()) config.machine.mapping.debug_pagealloc = true;
   ASSIGN_OR_RETURN(config.mix, MixFrom(spec.workload().mix(), "workload.mix"));
   if (spec.ageing().has_mix()) {
     config.ageing.emplace();

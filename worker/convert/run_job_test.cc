@@ -89,10 +89,10 @@ TEST(RunJobTest, EveryFieldOfTheSpecReachesTheModel) {
   for (const std::string change :
        {"machine { cpus: 2 }", "machine { gbpages: false }", "machine { pse: false }",
         "machine { debug_pagealloc: true }", "machine { memory_bytes: 1073741824 }",
-        "cache { global { options { refill_order: 4 } } }",
-        "cache { global { options { shrink_below_free_per_mille: 999 } } }", "length { duration_us: 6000000 }",
+        "cache { global { refill_order: 4 } }",
+        "cache { global { shrink_below_free_per_mille: 999 } }", "length { duration_us: 6000000 }",
         "length { warmup_us: 1000000 }", "length { sample_interval_us: 500000 }", "length { max_operations: 500 }",
-        "cache { global { options { table_source: TABLE_SOURCE_GROUPED } } }",
+        "cache { global { table_source: TABLE_SOURCE_GROUPED } }",
         "kernel { cpa_release: KERNEL_RELEASE_6_16 }", "kernel { allocator_release: KERNEL_RELEASE_6_1 }",
         "workload { mix { users { name: \"more\" secretmem {} } } }",
         "ageing { preset: \"server-months\" duration_us: 3600000000 }"}) {

@@ -39,7 +39,7 @@ RunConfig Config(const std::string& cache = "none") {
   return {
       .machine = {.memory = *model::MemoryMap::Pc(512 * kMib), .mapping = {}, .cpus = 4},
       .ageing = Ageing(),
-      .cache = {.type = cache, .global = {}},
+      .cache = {.type = cache, .options = {}},
       .mix = {{{"secretmem", workload::SecretmemConfig{Exponential{20000}, Uniform{1, 64}, Exponential{2 * kSecondUs}}},
                Ordinary("load", model::Migratetype::kMovable, 20000, 4 * kSecondUs)}},
       .length = {.duration_us = 20 * kSecondUs, .sample_interval_us = kSecondUs},
@@ -73,16 +73,16 @@ int64_t PagesOf(const AgedState& state, uint32_t user, unsigned order = 0) {
 
 TEST(AgeingTest, TheStateIsTheSameForEveryCache) {
   const AgedState state = MustAge(Config());
-  for (const policy::CacheTypeInfo& type : policy::CacheTypes()) {
-    RunConfig config = Config(type.name);
-    EXPECT_EQ(MustAge(config), state) << type.name;
+  for (const std::string& type : policy::CacheTypeNames()) {
+    RunConfig config = Config(type);
+    EXPECT_EQ(MustAge(config), state) << type;
     // A run that does nothing starts where the others do.
     config.length = {.duration_us = 0};
     const RunResult result = MustRun(config, state);
     EXPECT_EQ(result.unusable_free_2m_start_per_mille, MustRun(Config(), state).unusable_free_2m_start_per_mille);
     EXPECT_EQ(result.TotalLivePages(),
               PagesOf(state, 0) + PagesOf(state, 1) + PagesOf(state, 2) + PagesOf(state, 3, 2) + PagesOf(state, 4))
-        << type.name;
+        << type;
   }
 }
 

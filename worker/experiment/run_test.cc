@@ -29,7 +29,7 @@ workload::UserConfig Ordinary(const std::string& name, model::Migratetype type, 
 // A machine that ordinary traffic keeps half full, and secret areas on it.
 RunConfig Config(const std::string& cache, uint64_t mib = 512) {
   return {.machine = {.memory = *model::MemoryMap::Pc(mib * kMib), .mapping = {}, .cpus = 4},
-          .cache = {.type = cache, .global = {}},
+          .cache = {.type = cache, .options = {}},
           .mix = {{Secretmem(), Ordinary("anon", model::Migratetype::kMovable, 20000, 400, 4000000),
                    Ordinary("slab", model::Migratetype::kUnmovable, 2000, 4, 5000000),
                    Ordinary("stack", model::Migratetype::kUnmovable, 5000, 1, 3000000, 2)}},

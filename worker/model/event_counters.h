@@ -16,6 +16,8 @@ struct EventCounters {
   int64_t flushes_all = 0;    // flush_tlb_all
   int64_t flushes_range = 0;  // page by page, up to 33 pages
   int64_t flush_ipis = 0;     // flushes times the other processors
+  int64_t local_flushes = 0;  // of the calling processor alone, single pages
+  int64_t temporary_mappings = 0;
   int64_t cpa_requests = 0;
   int64_t entries_written = 0;
   int64_t table_pages = 0;                 // page tables taken for splits
@@ -34,7 +36,18 @@ struct EventCounters {
   int64_t refills = 0;
   int64_t refills_failed = 0;  // got less than their order
   int64_t shrunk_pages = 0;
-  int64_t diverted_pages = 0;
+  int64_t diverted_pages = 0;  // ordinary pages that a cache took
+  int64_t pages_escaped = 0;   // its own, freed past it
+  int64_t free_checks = 0;     // frees at which the page allocator looked for a cache
+  int64_t pages_leaked = 0;    // handed on with the former owner's data
+  int64_t pages_returned = 0;  // by caches of category two to the global one
+  int64_t refill_recursions = 0;
+  int64_t atomic_denials = 0;
+  int64_t blocks_restored = 0;
+  int64_t restores_blocked = 0;
+  int64_t restores_lost = 0;
+  int64_t cache_pages_migrated = 0;
+  int64_t cache_pages_zeroed = 0;
   // Workload.
   int64_t operations = 0;
   int64_t allocations_failed = 0;
@@ -50,6 +63,8 @@ struct EventCounters {
     visit("flushes_all", self.flushes_all, !kOfCache);
     visit("flushes_range", self.flushes_range, !kOfCache);
     visit("flush_ipis", self.flush_ipis, !kOfCache);
+    visit("local_flushes", self.local_flushes, !kOfCache);
+    visit("temporary_mappings", self.temporary_mappings, !kOfCache);
     visit("cpa_requests", self.cpa_requests, !kOfCache);
     visit("entries_written", self.entries_written, !kOfCache);
     visit("table_pages", self.table_pages, !kOfCache);
@@ -67,6 +82,17 @@ struct EventCounters {
     visit("refills_failed", self.refills_failed, kOfCache);
     visit("shrunk_pages", self.shrunk_pages, kOfCache);
     visit("diverted_pages", self.diverted_pages, kOfCache);
+    visit("pages_escaped", self.pages_escaped, kOfCache);
+    visit("free_checks", self.free_checks, kOfCache);
+    visit("pages_leaked", self.pages_leaked, kOfCache);
+    visit("pages_returned", self.pages_returned, kOfCache);
+    visit("refill_recursions", self.refill_recursions, kOfCache);
+    visit("atomic_denials", self.atomic_denials, kOfCache);
+    visit("blocks_restored", self.blocks_restored, kOfCache);
+    visit("restores_blocked", self.restores_blocked, kOfCache);
+    visit("restores_lost", self.restores_lost, kOfCache);
+    visit("cache_pages_migrated", self.cache_pages_migrated, kOfCache);
+    visit("cache_pages_zeroed", self.cache_pages_zeroed, kOfCache);
     visit("operations", self.operations, !kOfCache);
     visit("allocations_failed", self.allocations_failed, !kOfCache);
   }

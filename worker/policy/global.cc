@@ -10,7 +10,7 @@ namespace dmfrag::policy {
 using model::FrameCount;
 using model::FrameNumber;
 
-GlobalCache::GlobalCache(model::Machine* machine, const GlobalCacheOptions& options)
+GlobalCache::GlobalCache(model::Machine* machine, const CacheOptions& options)
     : machine_(machine),
       pages_(machine, {.refill_order = options.refill_order, .map_4k = true}),
       shrink_below_(machine->allocator().managed_frames().raw() / 1000 * options.shrink_below_free_per_mille) {}

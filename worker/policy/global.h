@@ -6,15 +6,11 @@
 
 #include "worker/model/machine.h"
 #include "worker/model/units.h"
+#include "worker/policy/cache_options.h"
 #include "worker/policy/grouped_pages.h"
 #include "worker/policy/interface.h"
 
 namespace dmfrag::policy {
-
-struct GlobalCacheOptions {
-  model::Order refill_order = model::kPageblockOrder;  // 0 to 9
-  uint64_t shrink_below_free_per_mille = 10;           // of managed memory
-};
 
 // Cache type `global`: one cache of pages mapped with 4K entries, for all users.
 //
@@ -32,7 +28,7 @@ struct GlobalCacheOptions {
 class GlobalCache final : public CacheType {
  public:
   // Borrows `machine`, which must outlive it. REQUIRES: options.refill_order <= kPageblockOrder.
-  GlobalCache(model::Machine* machine, const GlobalCacheOptions& options);
+  GlobalCache(model::Machine* machine, const CacheOptions& options);
 
   std::string name() const override { return "global"; }
   std::optional<model::FrameNumber> Allocate(const PageRequest& request) override;

@@ -25,7 +25,7 @@ class GlobalCacheTest : public ::testing::Test {
     EXPECT_OK(machine_->CheckInvariants());
   }
 
-  void Use(const GlobalCacheOptions& options) {
+  void Use(const CacheOptions& options) {
     machine_ = *Machine::Create({.memory = *model::MemoryMap::Pc(uint64_t{1} << 30), .mapping = {}, .cpus = 4});
     machine_->ChargeTo(&events_);
     cache_ = std::make_unique<GlobalCache>(machine_.get(), options);

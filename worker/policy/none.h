@@ -5,6 +5,7 @@
 #include <string>
 
 #include "worker/model/machine.h"
+#include "worker/policy/cache_options.h"
 #include "worker/policy/interface.h"
 
 namespace dmfrag::policy {
@@ -15,7 +16,7 @@ namespace dmfrag::policy {
 class NoneCache final : public CacheType {
  public:
   // Borrows `machine`, which must outlive it.
-  explicit NoneCache(model::Machine* machine) : machine_(machine) {}
+  explicit NoneCache(model::Machine* machine, const CacheOptions& = {}) : machine_(machine) {}
 
   std::string name() const override { return ""; }
   std::optional<model::FrameNumber> Allocate(const PageRequest& request) override;

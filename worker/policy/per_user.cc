@@ -30,7 +30,7 @@ class PerUserCache::Face final : public CacheType {
   GroupedPages pages_;
 };
 
-PerUserCache::PerUserCache(model::Machine* machine, const PerUserCacheOptions& options)
+PerUserCache::PerUserCache(model::Machine* machine, const CacheOptions& options)
     : machine_(machine),
       options_{.refill_order = options.refill_order, .map_4k = false},
       shrink_below_(machine->allocator().managed_frames().raw() / 1000 * options.shrink_below_free_per_mille),

@@ -9,15 +9,11 @@
 
 #include "worker/model/machine.h"
 #include "worker/model/units.h"
+#include "worker/policy/cache_options.h"
 #include "worker/policy/grouped_pages.h"
 #include "worker/policy/interface.h"
 
 namespace dmfrag::policy {
-
-struct PerUserCacheOptions {
-  model::Order refill_order = model::kPageblockOrder;  // 0 to 9
-  uint64_t shrink_below_free_per_mille = 10;           // of managed memory
-};
 
 // Cache type `per-user`: a cache for each user of permissions, with a free function of its own.
 //
@@ -34,7 +30,7 @@ struct PerUserCacheOptions {
 class PerUserCache final : public CacheType {
  public:
   // Borrows `machine`, which must outlive it. REQUIRES: options.refill_order <= kPageblockOrder.
-  PerUserCache(model::Machine* machine, const PerUserCacheOptions& options);
+  PerUserCache(model::Machine* machine, const CacheOptions& options);
   ~PerUserCache() override;
 
   std::string name() const override { return "per_user"; }

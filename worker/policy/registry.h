@@ -7,28 +7,19 @@
 
 #include "absl/status/statusor.h"
 #include "worker/model/machine.h"
-#include "worker/policy/global.h"
+#include "worker/policy/cache_options.h"
 #include "worker/policy/interface.h"
-#include "worker/policy/per_user.h"
 
 namespace dmfrag::policy {
 
-// Which cache type, and its options. Those of other types are ignored.
+// Which cache type, and its options.
 struct CacheConfig {
   std::string type = "none";
-  GlobalCacheOptions global = {};
-  PerUserCacheOptions per_user = {};
+  CacheOptions options = {};
 };
 
-// What a cache type is, for people.
-struct CacheTypeInfo {
-  std::string name;
-  std::string summary;  // one line
-  std::string source;   // where it comes from
-};
-
-// Every cache type, in the order people should see them.
-const std::vector<CacheTypeInfo>& CacheTypes();
+// Names of the cache types, in the order of proto/dmfrag/v1/cache.proto.
+std::vector<std::string> CacheTypeNames();
 
 // A cache of the configured type on `machine`, which must outlive it.
 // Errors: kInvalidArgument if there is no such type (the text lists them), or an option is out of range.
