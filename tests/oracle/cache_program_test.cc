@@ -35,7 +35,6 @@ class Program {
     policy::CacheConfig config;
     config.type = cache;
     config.options.refill_order = Order(static_cast<unsigned>(random_.Below(10)));
-    config.per_user.refill_order = config.options.refill_order;
     cache_ = *policy::MakeCache(config, machine_.get());
     supply_ = std::make_unique<experiment::PageSupply>(machine_.get(), cache_.get());
     packs_ = std::make_unique<experiment::PackPools>(supply_.get());
