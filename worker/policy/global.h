@@ -1,14 +1,9 @@
 #ifndef DMFRAG_WORKER_POLICY_GLOBAL_H_
 #define DMFRAG_WORKER_POLICY_GLOBAL_H_
 
-#include <optional>
-#include <string>
-
 #include "worker/model/machine.h"
-#include "worker/model/units.h"
 #include "worker/policy/cache_options.h"
-#include "worker/policy/grouped_pages.h"
-#include "worker/policy/interface.h"
+#include "worker/policy/grouped_cache.h"
 
 namespace dmfrag::policy {
 
@@ -16,38 +11,21 @@ namespace dmfrag::policy {
 //
 // Source: "mm/page_alloc: cache pte-mapped allocations", RFC of August 2021, patch 3/4, the seed letter's thread.
 //  - Allocation takes the page that came in last. On a miss it takes a block of the refill order, or a single page if
-//  there is
-//    none, maps it with 4K entries by force (set_memory_4k), marks its pageblock, keeps the first page for the caller
-//    and puts the others into the cache.
+//    there is none, maps it with 4K entries by force (set_memory_4k), marks its pageblock, keeps the first page for the
+//    caller and puts the others into the cache.
 //  - Every order-0 page freed from a marked pageblock goes to the cache, whoever owned it; larger blocks do not.
 //  - The shrinker frees pages around that diversion; the mark stays, and so do the 4K entries. Nothing is ever
-//  restored.
-// Departures: one list instead of one per node; the shrinker is asked below a share of free memory instead of by
-// reclaim's scan counts, and gives back what has been idle longest; a refill that cannot be split for lack of memory
-// goes back, and the allocation fails.
-class GlobalCache final : public CacheType {
+//    restored, unless the option says so.
+// Departures: one list instead of one per node, unless per_node, and then that of the caller's node instead of all in
+// turn; the shrinker is asked below a share of free memory instead of by reclaim's scan counts, and gives back what has
+// been idle longest; a refill that cannot be split for lack of memory goes back, and the allocation fails.
+class GlobalCache final : public GroupedCache {
  public:
   // Borrows `machine`, which must outlive it. REQUIRES: options.refill_order <= kPageblockOrder.
   GlobalCache(model::Machine* machine, const CacheOptions& options);
 
-  std::string name() const override { return "global"; }
-  std::optional<model::FrameNumber> Allocate(const PageRequest& request) override;
-  void Free(model::FrameNumber frame) override;
-  bool diverts_frees() const override { return true; }
-  bool DivertFree(model::FrameNumber frame) override;
-  model::FrameCount Shrink(model::FrameCount at_most) override;
-  model::FrameCount shrink_below() const override { return shrink_below_; }
-  model::FrameCount idle_pages() const override { return model::FrameCount(pages_.idle().size()); }
-  absl::Status CheckInvariants() const override;
-
  private:
-  static constexpr uint8_t kPteMapped = 1;  // PB_pte_mapped
-
-  bool IsMarked(model::FrameNumber frame) const { return machine_->allocator().PageblockMark(frame) == kPteMapped; }
-
-  model::Machine* machine_;
-  GroupedPages pages_;
-  model::FrameCount shrink_below_;
+  void Prepopulate();
 };
 
 }  // namespace dmfrag::policy
