@@ -243,15 +243,16 @@ void AttributeChanger::AfterWrite(DirectMap&, FrameNumber frame, MapLevel level,
   if (any) flushes_.FlushAll(account);
 }
 
-void AttributeChanger::Collapse(FrameRange range, EventCounters& account) {
-  bool any = false;
+uint64_t AttributeChanger::Collapse(FrameRange range, EventCounters& account) {
+  uint64_t made = 0;
   const FrameNumber end = std::min(range.end, map_->end());
   for (FrameNumber block = range.first.AlignedDown(kFramesPer2M); block < end; block = block + kFramesPer2M) {
     if (!TryCollapse(block, MapLevel::k2M, account)) continue;
-    any = true;
+    ++made;
     TryCollapse(block, MapLevel::k1G, account);
   }
-  if (any) flushes_.FlushAll(account);
+  if (made > 0) flushes_.FlushAll(account);
+  return made;
 }
 
 bool AttributeChanger::TryCollapse(FrameNumber frame, MapLevel level, EventCounters& account) {

@@ -1,6 +1,9 @@
 #ifndef DMFRAG_WORKER_MODEL_ATTRIBUTE_CHANGER_H_
 #define DMFRAG_WORKER_MODEL_ATTRIBUTE_CHANGER_H_
 
+#include <cstdint>
+#include <optional>
+
 #include "worker/model/attribute_request.h"
 #include "worker/model/cpa_observer.h"
 #include "worker/model/cpa_rules.h"
@@ -46,6 +49,9 @@ class AttributeChanger {
   // Tells `observer` what happens from now on; null: nobody. It must outlive its use.
   void Observe(CpaObserver* observer) { observer_ = observer; }
 
+  // Where the page tables of splits come from, and those of collapses go, from now on. It must outlive its use.
+  void SetTableSource(TablePageSource* tables) { tables_ = tables; }
+
   // Makes `image` the second mapping of `frames`, the first of which its page `first` shows. It must outlive its use.
   void AliasKernelImage(VirtualMap* image, VirtualPage first, FrameRange frames) {
     image_ = image;
@@ -61,8 +67,8 @@ class AttributeChanger {
 
   // Puts together what equal entries there are in the blocks that `range` touches, and flushes if there were any: the
   // explicit call that an owner of whole free blocks would make (proposed in reply to Lu's series of 2022; no kernel
-  // has it). Entries that are not present, or 4K on purpose, stay.
-  void Collapse(FrameRange range, EventCounters& account);
+  // has it). Entries that are not present, or 4K on purpose, stay. Returns how many 2M entries it made.
+  uint64_t Collapse(FrameRange range, EventCounters& account);
 
   const CpaStats& stats() const { return stats_; }
 

@@ -34,8 +34,11 @@ struct CpaRules {
   // Without CLFLUSH a change of the memory type writes back every cache (WBINVD) instead of the lines of its pages.
   bool clflush = true;
 
-  static constexpr CpaRules Of(KernelRelease release) {
+  // With the what-ifs of these names.
+  static constexpr CpaRules Of(KernelRelease release, bool restore_global = false, bool restore_dirty = false) {
     CpaRules rules;
+    rules.restore_global = restore_global;
+    rules.restore_dirty = restore_dirty;
     rules.skip_alias_of_nx = release < KernelRelease::k6_12;
     rules.collapse = release >= KernelRelease::k6_16 ? CollapseDesign::kOnRox : CollapseDesign::kNever;
     return rules;

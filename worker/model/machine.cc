@@ -53,7 +53,8 @@ Machine::Machine(const MachineConfig& config, std::unique_ptr<PageAllocator> all
       counters_(counters),
       flushes_(config.cpus),
       tables_(std::move(tables)),
-      changer_(&direct_map_, &counters_, tables_.get(), flushes_, CpaRules::Of(config.cpa_release)) {}
+      changer_(&direct_map_, &counters_, tables_.get(), flushes_,
+               CpaRules::Of(config.cpa_release, config.restore_global, config.restore_dirty)) {}
 
 CpaOutcome Machine::SetDirectMapInvalidNoflush(FrameNumber first, FrameCount pages) {
   // From 6.6 on DIRTY goes too (recorded on 6.1, 6.12, 7.3).
@@ -68,6 +69,10 @@ CpaOutcome Machine::SetDirectMapDefaultNoflush(FrameNumber first, FrameCount pag
 CpaOutcome Machine::SetMemory4K(FrameRange range) {
   const bool marks = cpa_release_ >= KernelRelease::k6_16;
   return Change({.range = range, .set = EntryFlags(marks ? EntryFlags::kKernel4K : 0), .force_4k = true});
+}
+
+CpaOutcome Machine::ClearKernel4K(FrameRange range) {
+  return Change({.range = range, .clear = EntryFlags(EntryFlags::kKernel4K), .flush = false});
 }
 
 VirtualRange Machine::Vmap(std::span<const FrameNumber> frames) {

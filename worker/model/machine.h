@@ -12,6 +12,7 @@
 #include "worker/model/allocator_snapshot.h"
 #include "worker/model/attribute_changer.h"
 #include "worker/model/attribute_request.h"
+#include "worker/model/collapse_obstacle.h"
 #include "worker/model/cpa_observer.h"
 #include "worker/model/direct_map.h"
 #include "worker/model/direct_map_counters.h"
@@ -37,6 +38,9 @@ struct MachineConfig {
   KernelRelease cpa_release = KernelRelease::k6_12;
   KernelRelease allocator_release = KernelRelease::k6_12;
   TableSourceKind table_source = TableSourceKind::kBuddy;
+  // What-ifs of CpaRules. From 6.6 on (recorded on 6.12) an entry that was not present lacks DIRTY as well as GLOBAL.
+  bool restore_global = false;
+  bool restore_dirty = false;
 };
 
 // A state that a machine takes up instead of booting. Frames that `allocator` does not have free are in use, and stay
@@ -86,6 +90,24 @@ class Machine {
   // set_memory_4k: 4K entries over the range. From 6.15 on it also sets the software bit "4K on purpose".
   CpaOutcome SetMemory4K(FrameRange range);
 
+  // What-if: takes the mark "4K on purpose" off again, which otherwise keeps a block from a collapse for ever, and
+  // which no kernel takes off. For the owner of whole blocks, before Collapse; one request without a flush, since the
+  // hardware ignores the bit.
+  CpaOutcome ClearKernel4K(FrameRange range);
+
+  // What-if, as AttributeChanger::Collapse: puts the 2M blocks that `range` touches together where all entries are
+  // equal, with one flush of all processors if there were any. Returns how many 2M entries it made.
+  uint64_t Collapse(FrameRange range) { return changer_.Collapse(range, *account_); }
+  // What stands against a collapse of the 2M block around `frame`.
+  CollapseObstacle ObstacleToCollapse(FrameNumber frame) const { return model::ObstacleToCollapse(direct_map_, frame); }
+  bool CanCollapse(FrameNumber frame) const { return ObstacleToCollapse(frame) == CollapseObstacle::kNone; }
+
+  // Page tables of splits come from `source` from now on; null, as at first: from the machine's own. Those of collapses
+  // go to the source that is set then, whichever gave them out: whoever sets one must accept tables that it did not
+  // give, to be freed to the page allocator, and must have its own back before it goes, or leave them in use.
+  // FreeTables stays the machine's own source's. Borrowed.
+  void SetTableSource(TablePageSource* source) { changer_.SetTableSource(source == nullptr ? tables_.get() : source); }
+
   // One request of change_page_attr, on the direct map or on vmalloc addresses.
   CpaOutcome Change(const AttributeRequest& request) { return changer_.Change(request, *account_); }
   CpaOutcome Change(const VirtualAttributeRequest& request) { return changer_.Change(vmalloc_, request, *account_); }
@@ -100,6 +122,16 @@ class Machine {
 
   // flush_tlb_kernel_range over `pages` of kernel addresses.
   void FlushTlbKernelRange(FrameCount pages) { flushes_.FlushRange(pages, *account_); }
+
+  // One kernel address is flushed on the calling processor alone (flush_tlb_one_kernel).
+  void FlushLocal() { TlbFlushes::FlushLocal(*account_); }
+  // The processor maps `pages` that the direct map does not show, one after the other, to zero or to copy them, and
+  // flushes each mapping on itself alone: as kmap_local does with highmem (mm/highmem.c kunmap_local_indexed), and as
+  // the proposals of temporary mappings for pages that are not present would, such as mermap (domain 4.8).
+  void MapTemporarily(FrameCount pages) {
+    account_->temporary_mappings += static_cast<int64_t>(pages.raw());
+    account_->local_flushes += static_cast<int64_t>(pages.raw());
+  }
 
   // Invariants of all parts. Errors: kInternal names the first that does not hold.
   absl::Status CheckInvariants() const;

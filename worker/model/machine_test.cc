@@ -1,9 +1,15 @@
 #include "worker/model/machine.h"
 
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "third_party/abseil_extras/status_matchers.h"
+#include "worker/model/collapse_obstacle.h"
+#include "worker/model/entry_flags.h"
+#include "worker/model/event_counters.h"
+#include "worker/model/table_page_source.h"
 
 namespace dmfrag::model {
 namespace {
@@ -130,6 +136,102 @@ TEST(MachineTest, SetMemory4KMarksPagesFrom615On) {
     EXPECT_EQ(machine->direct_map().Lookup(block)->flags.Has(EntryFlags::kKernel4K), marks);
     EXPECT_EQ(machine->direct_map_counters().level2_splits, 1);
   }
+}
+
+TEST(MachineTest, TheOwnerOfABlockMayTakeTheMarkOffAndCollapseIt) {
+  auto machine = Boot(1, KernelRelease::k6_16);
+  EventCounters events;
+  const FrameNumber block = *machine->allocator().Allocate(kPageblockOrder, Migratetype::kUnmovable);
+  const FrameRange range{block, block + kFramesPer2M};
+  const LeafCounts before = machine->direct_map().counts();
+  machine->SetMemory4K(range);
+  machine->ChargeTo(&events);
+  EXPECT_EQ(machine->ObstacleToCollapse(block), CollapseObstacle::kKernel4K);
+  EXPECT_EQ(machine->Collapse(range), 0);
+  EXPECT_EQ(events.flushes_all, 0);
+  EXPECT_EQ(machine->ClearKernel4K(range), CpaOutcome::kDone);
+  EXPECT_EQ(events.entries_written, 512);
+  EXPECT_EQ(events.flushes_all + events.flushes_range, 0);
+  EXPECT_TRUE(machine->CanCollapse(block + FrameCount(5)));
+  EXPECT_EQ(machine->Collapse(range), 1);
+  EXPECT_EQ(machine->direct_map().counts(), before);
+  EXPECT_EQ(events.collapses_2m, 1);
+  EXPECT_EQ(events.flushes_all, 1);
+  EXPECT_OK(machine->CheckInvariants());
+}
+
+// The trap of 2022: entries that were not present have lost GLOBAL. From 6.6 on they have lost DIRTY too.
+TEST(MachineTest, LostBitsKeepABlockSplitUnlessTheyAreRestored) {
+  struct {
+    KernelRelease release;
+    bool restore_global;
+    bool restore_dirty;
+    CollapseObstacle obstacle;
+  } const cases[] = {
+      {KernelRelease::k6_1, false, false, CollapseObstacle::kGlobal},
+      {KernelRelease::k6_1, true, false, CollapseObstacle::kNone},
+      {KernelRelease::k6_12, false, false, CollapseObstacle::kDirty},
+      {KernelRelease::k6_12, true, false, CollapseObstacle::kDirty},
+      {KernelRelease::k6_12, false, true, CollapseObstacle::kGlobal},
+      {KernelRelease::k6_12, true, true, CollapseObstacle::kNone},
+  };
+  for (const auto& [release, restore_global, restore_dirty, obstacle] : cases) {
+    auto machine = *Machine::Create({.memory = *MemoryMap::Pc(1 << 30),
+                                     .mapping = {},
+                                     .cpus = 4,
+                                     .cpa_release = release,
+                                     .restore_global = restore_global,
+                                     .restore_dirty = restore_dirty});
+    const FrameNumber page = SecretPage(*machine);
+    machine->SetDirectMapDefaultNoflush(page, FrameCount(1));
+    EXPECT_EQ(machine->ObstacleToCollapse(page), obstacle);
+    EXPECT_EQ(machine->Collapse({page, page + FrameCount(1)}), obstacle == CollapseObstacle::kNone ? 1 : 0);
+    EXPECT_OK(machine->CheckInvariants());
+  }
+}
+
+// Hands out its one page, and remembers what comes back.
+class OneTable : public TablePageSource {
+ public:
+  explicit OneTable(FrameNumber page) : page_(page) {}
+  std::optional<FrameNumber> TakeTable(MapLevel, FrameNumber) override { return std::exchange(page_, std::nullopt); }
+  void ReturnTable(FrameNumber table) override { returned.push_back(table); }
+  std::vector<FrameNumber> returned;
+
+ private:
+  std::optional<FrameNumber> page_;
+};
+
+TEST(MachineTest, TablesComeFromTheSourceThatIsSetAndGoToIt) {
+  auto machine = Boot(1, KernelRelease::k6_12);
+  const FrameNumber block = *machine->allocator().Allocate(kMaxOrder, Migratetype::kUnmovable);
+  const FrameNumber table = *machine->allocator().Allocate(Order(0), Migratetype::kUnmovable);
+  const FrameCount allocated = machine->allocator().allocated_frames();
+  OneTable source(table);
+  machine->SetTableSource(&source);
+  EXPECT_EQ(machine->SetMemory4K({block, block + kFramesPer2M}), CpaOutcome::kDone);
+  EXPECT_EQ(machine->SetMemory4K({block + kFramesPer2M, block + kMaxOrder.frames()}), CpaOutcome::kNoMemory);
+  EXPECT_EQ(machine->Collapse({block, block + kFramesPer2M}), 1);
+  EXPECT_EQ(source.returned, std::vector<FrameNumber>{table});
+  EXPECT_EQ(machine->allocator().allocated_frames(), allocated);
+  machine->SetTableSource(nullptr);
+  EXPECT_EQ(machine->SetMemory4K({block, block + kFramesPer2M}), CpaOutcome::kDone);
+  EXPECT_EQ(machine->allocator().allocated_frames(), allocated + FrameCount(1));
+  machine->SetTableSource(&source);
+  EXPECT_EQ(machine->Collapse({block, block + kFramesPer2M}), 1);
+  EXPECT_EQ(source.returned.size(), 2);  // the page allocator's own
+  EXPECT_OK(machine->CheckInvariants());
+}
+
+TEST(MachineTest, LocalFlushesInterruptNobody) {
+  auto machine = Boot(1);
+  EventCounters events;
+  machine->ChargeTo(&events);
+  machine->FlushLocal();
+  machine->MapTemporarily(FrameCount(3));
+  EXPECT_EQ(events.local_flushes, 4);
+  EXPECT_EQ(events.temporary_mappings, 3);
+  EXPECT_EQ(events.flush_ipis, 0);
 }
 
 TEST(MachineTest, WithoutMemoryForATableTheRequestFails) {

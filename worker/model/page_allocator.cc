@@ -195,6 +195,18 @@ std::optional<FrameNumber> PageAllocator::AllocateDownToMin(uint32_t node, Order
   return std::nullopt;
 }
 
+std::optional<FrameNumber> PageAllocator::TakeFreeBlockIn(FrameRange range, Order order, Migratetype type) {
+  if (table_.IsFull()) return std::nullopt;
+  for (ZoneState& state : zones_) {
+    const FrameRange part{std::max(range.first, state.bounds.first), std::min(range.end, state.bounds.end)};
+    if (part.empty() || state.zone.free_frames() < state.min_mark + order.frames()) continue;
+    state.zone.CountLock();
+    const FrameIndex block = state.zone.TakeLowest(part, order, type);
+    if (block != kNoFrameIndex) return GiveOut(block, order, type);
+  }
+  return std::nullopt;
+}
+
 uint64_t PageAllocator::BulkAllocate(uint64_t count, Migratetype type, uint32_t cpu, std::vector<FrameNumber>* frames) {
   if (table_.IsFull()) return 0;
   const Zonelist& list = zonelists_[node_of_cpu_[cpu]];
@@ -270,6 +282,10 @@ PageAllocator::ZoneInfo PageAllocator::InfoOf(size_t zone) const {
           .min_mark = state.min_mark,
           .low_mark = state.low_mark,
           .high_mark = state.high_mark};
+}
+
+void PageAllocator::ObserveCoalescing(CoalesceObserver* observer) {
+  for (ZoneState& state : zones_) state.zone.ObserveCoalescing(observer);
 }
 
 void PageAllocator::DrainPerCpu() {

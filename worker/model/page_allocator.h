@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "worker/model/allocator_rules.h"
 #include "worker/model/allocator_snapshot.h"
+#include "worker/model/coalesce_observer.h"
 #include "worker/model/frame_table.h"
 #include "worker/model/memory_map.h"
 #include "worker/model/migratetype.h"
@@ -88,6 +89,12 @@ class PageAllocator {
   // For a slow path: a block of a zone that stays above its minimum (get_page_from_freelist, ALLOC_WMARK_MIN).
   std::optional<FrameNumber> AllocateDownToMin(uint32_t node, Order order, Migratetype type, uint32_t cpu);
 
+  // The lowest block of `order` within `range` that lies in the buddy lists, as itself or as part of a larger one,
+  // whose other parts stay there; nullopt: there is none, or its zone would fall below its minimum. Pages of per-CPU
+  // lists are not looked at. For a cache that chooses where its blocks lie; no kernel has it (the nearest is
+  // alloc_contig_range). Time: see Zone::TakeLowest. REQUIRES: order <= kMaxOrder.
+  std::optional<FrameNumber> TakeFreeBlockIn(FrameRange range, Order order, Migratetype type);
+
   // Adds up to `count` single frames to `frames`, from one zone of the processor's node, and says how many; fewer if
   // the zone runs low.
   uint64_t BulkAllocate(uint64_t count, Migratetype type, uint32_t cpu, std::vector<FrameNumber>* frames);
@@ -104,6 +111,11 @@ class PageAllocator {
   void DrainPerCpu();
   // The same for the zone that holds a frame.
   void DrainPerCpuOfZone(FrameNumber frame);
+
+  // Tells `observer` of free blocks of a pageblock and more that come together, from now on; null, as at first: nobody.
+  // It must outlive its use, and must not allocate or free. A page that a per-CPU list keeps has not come together with
+  // anything yet.
+  void ObserveCoalescing(CoalesceObserver* observer);
 
   // A second of the kernel's time has passed: per-CPU lists let go of what they no longer need (vmstat_update).
   // Simplification: lists of other nodes' zones are not emptied after three idle seconds.

@@ -1,10 +1,16 @@
 #include "worker/model/page_allocator.h"
 
+#include <algorithm>
+#include <iterator>
+#include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "third_party/abseil_extras/status_matchers.h"
+#include "worker/model/allocator_snapshot.h"
+#include "worker/model/coalesce_observer.h"
 
 namespace dmfrag::model {
 namespace {
@@ -84,6 +90,136 @@ TEST(PageAllocatorTest, TheSlowPathIsAskedBelowTheLowMarkAndMayGoDownToTheMinimu
   EXPECT_EQ(zone.high_mark - zone.low_mark, zone.low_mark - zone.min_mark);
   EXPECT_EQ(zone.frames, (FrameRange{FrameNumber(4096), FrameNumber(65536)}));
   EXPECT_EQ(allocator.zones(), 2);
+}
+
+class Coalesced : public CoalesceObserver {
+ public:
+  void OnCoalesced(FrameNumber first, Order order) override { blocks.emplace_back(first, order); }
+  std::vector<std::pair<FrameNumber, Order>> blocks;
+};
+
+TEST(PageAllocatorTest, TellsOfWholePageblocksOnceTheBuddyListsHaveThem) {
+  PageAllocator allocator(Pc(256 * kMib), kCpus, {});
+  Coalesced observer;
+  allocator.ObserveCoalescing(&observer);
+  const FrameNumber block = *allocator.Allocate(kMaxOrder, Migratetype::kUnmovable);
+  const FrameNumber upper = block + kFramesPer2M;
+  allocator.SplitAllocated(block, kMaxOrder);
+  for (uint64_t i = 0; i < 512; ++i) allocator.Free(block + FrameCount(i), Order(0));
+  allocator.DrainPerCpu();
+  using Blocks = std::vector<std::pair<FrameNumber, Order>>;
+  EXPECT_EQ(observer.blocks, (Blocks{{block, kPageblockOrder}}));
+  // The last page of the other half joins both.
+  for (uint64_t i = 1; i < 512; ++i) allocator.Free(upper + FrameCount(i), Order(0));
+  allocator.DrainPerCpu();
+  EXPECT_EQ(observer.blocks.size(), 1);
+  allocator.Free(upper, Order(0));
+  EXPECT_EQ(observer.blocks.size(), 1);  // it waits in a per-CPU list
+  allocator.DrainPerCpu();
+  EXPECT_EQ(observer.blocks, (Blocks{{block, kPageblockOrder}, {block, kMaxOrder}}));
+  // Blocks that are freed whole have come together too, smaller ones have not.
+  const FrameNumber whole = *allocator.Allocate(kMaxOrder, Migratetype::kUnmovable);
+  const FrameNumber small = *allocator.Allocate(Order(8), Migratetype::kUnmovable);
+  const FrameNumber neighbour = *allocator.Allocate(Order(8), Migratetype::kUnmovable);
+  observer.blocks.clear();
+  allocator.Free(small, Order(8));
+  EXPECT_EQ(observer.blocks, Blocks{});
+  allocator.Free(whole, kMaxOrder);
+  EXPECT_EQ(observer.blocks, (Blocks{{whole, kMaxOrder}}));
+  allocator.ObserveCoalescing(nullptr);
+  allocator.Free(neighbour, Order(8));
+  EXPECT_EQ(observer.blocks.size(), 1);
+  EXPECT_OK(allocator.CheckInvariants());
+}
+
+// From the lists of a snapshot.
+std::optional<FrameNumber> LowestFree(const PageAllocator& allocator, FrameRange range, Order order) {
+  const AllocatorSnapshot snapshot = allocator.Snapshot();
+  const FrameNumber from = range.first.AlignedUp(order.frames());
+  std::optional<FrameNumber> lowest;
+  for (size_t zone = 0; zone < allocator.zones(); ++zone) {
+    const PageAllocator::ZoneInfo info = allocator.InfoOf(zone);
+    if (info.free < info.min_mark + order.frames()) continue;
+    for (const BlockList& list : snapshot.zones[zone].free) {
+      for (const FrameNumber block : list.blocks) {
+        const FrameNumber first = std::max(block, from);
+        if (first + order.frames() > std::min(block + list.order.frames(), range.end)) continue;
+        lowest = std::min(lowest.value_or(first), first);
+      }
+    }
+  }
+  return lowest;
+}
+
+TEST(PageAllocatorTest, TakesTheLowestFreeBlockOfARange) {
+  PageAllocator allocator(Pc(256 * kMib), kCpus, {});
+  std::vector<FrameNumber> pages;
+  while (const auto page = allocator.Allocate(Order(0), Migratetype::kMovable)) pages.push_back(*page);
+  uint64_t draw = 1;
+  const auto below = [&draw](uint64_t limit) {
+    draw = draw * 6364136223846793005u + 1442695040888963407u;
+    return (draw >> 33) % limit;
+  };
+  // From a few free blocks, which are found by lists, to many, found by records.
+  for (int round = 0; round < 40; ++round) {
+    for (int i = 0; i < 1000 && !pages.empty(); ++i) {
+      // Frames that lie together come free together, so that there are blocks of all orders.
+      allocator.Free(pages.back(), Order(0));
+      pages.pop_back();
+      std::swap(pages[below(pages.size())], pages.back());
+      if (round % 4 != 0) std::sort(pages.end() - std::min<int64_t>(600, std::ssize(pages)), pages.end());
+    }
+    allocator.DrainPerCpu();
+    for (int i = 0; i < 20; ++i) {
+      const FrameNumber first(below(65536));
+      const FrameRange range{first, first + FrameCount(below(65536))};
+      const Order order(static_cast<unsigned>(below(kOrders)));
+      const std::optional<FrameNumber> expected = LowestFree(allocator, range, order);
+      const std::optional<FrameNumber> block = allocator.TakeFreeBlockIn(range, order, Migratetype::kUnmovable);
+      ASSERT_EQ(block, expected) << "round " << round << ", order " << order.raw();
+      if (!block.has_value()) continue;
+      EXPECT_EQ(allocator.BlockOf(*block).order, order);
+      if (order >= kPageblockOrder) {
+        EXPECT_EQ(allocator.PageblockType(*block), Migratetype::kUnmovable);
+      }
+      if (below(2) == 0) allocator.Free(*block, order);
+      allocator.DrainPerCpu();
+    }
+    ASSERT_OK(allocator.CheckInvariants());
+  }
+}
+
+TEST(PageAllocatorTest, MemoryThatWasNeverGivenOutCanBeTakenFromTheMiddle) {
+  PageAllocator allocator(Pc(1024 * kGib), kCpus, {});
+  const FrameCount free = allocator.free_frames();
+  const FrameNumber gib(500 * kFramesPer1G.raw());
+  const FrameRange range{gib + FrameCount(100), gib + kFramesPer1G};
+  EXPECT_EQ(allocator.TakeFreeBlockIn(range, kPageblockOrder, Migratetype::kUnmovable), gib + kFramesPer2M);
+  EXPECT_EQ(allocator.TakeFreeBlockIn(range, kPageblockOrder, Migratetype::kUnmovable),
+            gib + FrameCount(2 * kFramesPer2M.raw()));
+  EXPECT_EQ(allocator.TakeFreeBlockIn(range, Order(3), Migratetype::kUnmovable), gib + FrameCount(104));
+  EXPECT_EQ(allocator.TakeFreeBlockIn({gib, gib + FrameCount(511)}, kPageblockOrder, Migratetype::kUnmovable),
+            std::nullopt);
+  EXPECT_EQ(allocator.TakeFreeBlockIn({gib, gib}, Order(0), Migratetype::kUnmovable), std::nullopt);
+  EXPECT_EQ(allocator.free_frames(), free - FrameCount(2 * kFramesPer2M.raw() + 8));
+  EXPECT_OK(allocator.CheckInvariants());
+  // What is left of it is given out as ever.
+  while (allocator.Allocate(kMaxOrder, Migratetype::kMovable).has_value()) {
+    if (allocator.allocated_frames().raw() > 8192) break;
+  }
+  EXPECT_OK(allocator.CheckInvariants());
+}
+
+TEST(PageAllocatorTest, PlacedBlocksRespectTheMinimum) {
+  PageAllocator allocator(Pc(256 * kMib), kCpus, {});
+  const FrameRange all{FrameNumber(0), FrameNumber(65536)};
+  while (allocator.TakeFreeBlockIn(all, Order(0), Migratetype::kMovable).has_value()) {
+  }
+  for (size_t zone = 0; zone < allocator.zones(); ++zone) {
+    EXPECT_EQ(allocator.InfoOf(zone).free, allocator.InfoOf(zone).min_mark) << zone;
+  }
+  EXPECT_EQ(allocator.AllocateDownToMin(0, Order(0), Migratetype::kMovable, 0), std::nullopt);
+  EXPECT_OK(allocator.CheckInvariants());
 }
 
 // Prediction 29 of the domain notes: drained and empty, everything has merged.

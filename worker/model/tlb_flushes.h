@@ -27,6 +27,9 @@ class TlbFlushes {
     account.flush_ipis += other_cpus_;
   }
 
+  // A single page on the calling processor alone: nobody is interrupted.
+  static void FlushLocal(EventCounters& account) { ++account.local_flushes; }
+
   // flush_tlb_kernel_range, and the end of a set_memory_* call, over `pages`.
   void FlushRange(FrameCount pages, EventCounters& account) const {
     if (pages > kSinglePageCeiling) return FlushAll(account);

@@ -81,6 +81,89 @@ bool Zone::Take(FrameIndex block, Order order) {
   return false;
 }
 
+std::optional<FrameNumber> Zone::LowestListed(FrameRange range, Order order) const {
+  const FrameNumber from = range.first.AlignedUp(order.frames());
+  FrameNumber lowest = range.end;
+  for (unsigned found = order.raw(); found < kOrders; ++found) {
+    for (const FrameList& blocks : lists_[found]) {
+      for (FrameIndex i = blocks.head(); i != kNoFrameIndex; i = table_->record(i).next) {
+        const FrameNumber block = table_->FrameOf(i);
+        const FrameNumber first = std::max(block, from);
+        if (first < lowest && first + order.frames() <= std::min(block + Order(found).frames(), range.end)) {
+          lowest = first;
+        }
+      }
+    }
+  }
+  return lowest < range.end ? std::optional(lowest) : std::nullopt;
+}
+
+std::optional<FrameNumber> Zone::LowestRecorded(FrameRange range, Order order) const {
+  const FrameCount section(FrameTable::kSectionFrames);
+  const auto is_free = [&](FrameIndex index) {
+    for (unsigned found = order.raw(); found < kOrders; ++found) {
+      const FrameRecord& record = table_->record(index & ~((FrameIndex{1} << found) - 1));
+      if (record.state == FrameState::kFree && record.order == found) return true;
+    }
+    return false;
+  };
+  FrameNumber frame = range.first.AlignedUp(order.frames());
+  while (frame + order.frames() <= range.end) {
+    if (!table_->IsTouched(frame)) {
+      frame = (frame + section).AlignedDown(section);
+      continue;
+    }
+    if (is_free(table_->IndexOf(frame))) return frame;
+    frame = frame + order.frames();
+  }
+  return std::nullopt;
+}
+
+std::optional<FrameNumber> Zone::LowestUntouched(FrameRange range, Order order) const {
+  const FrameNumber from = range.first.AlignedUp(order.frames());
+  const auto part = std::partition_point(untouched_.begin(), untouched_.end(),
+                                         [&](const FrameRange& untouched) { return untouched.end <= from; });
+  if (part == untouched_.end()) return std::nullopt;
+  const FrameNumber first = std::max(part->first, from);
+  return first + order.frames() <= range.end ? std::optional(first) : std::nullopt;
+}
+
+void Zone::ListUntouched(FrameNumber first) {
+  auto part = std::partition_point(untouched_.begin(), untouched_.end(),
+                                   [&](const FrameRange& untouched) { return untouched.end <= first; });
+  const FrameRange above{first + kMaxBlock, part->end};
+  part->end = first;
+  if (!above.empty()) part = untouched_.insert(part + 1, above) - 1;
+  if (part->empty()) untouched_.erase(part);
+  --untouched_blocks_;
+  AddToList(table_->Touch(first), kMaxOrder, Migratetype::kMovable, /*to_tail=*/true);
+}
+
+FrameIndex Zone::TakeLowest(FrameRange range, Order order, Migratetype type) {
+  uint64_t listed = 0;
+  for (unsigned found = order.raw(); found < kOrders; ++found) {
+    for (const FrameList& blocks : lists_[found]) listed += blocks.size();
+  }
+  // A step along a list is a jump through memory, a step from record to record mostly is none.
+  constexpr uint64_t kJump = 4;
+  const std::optional<FrameNumber> untouched = LowestUntouched(range, order);
+  const FrameRange below{range.first, untouched.value_or(range.end)};
+  std::optional<FrameNumber> lowest;
+  if (listed > 0 && !below.empty()) {
+    const uint64_t candidates = below.count().raw() >> order.raw();
+    lowest = listed * kJump < candidates ? LowestListed(below, order) : LowestRecorded(below, order);
+  }
+  if (!lowest.has_value()) {
+    if (!untouched.has_value()) return kNoFrameIndex;
+    lowest = untouched;
+    ListUntouched(lowest->AlignedDown(kMaxBlock));
+  }
+  const FrameIndex block = table_->IndexOf(*lowest);
+  Take(block, order);
+  if (order >= kPageblockOrder) SetBlockTypes(block, order, type);
+  return block;
+}
+
 std::vector<BlockList> Zone::Lists() const {
   std::vector<BlockList> lists;
   for (unsigned order = 0; order < kOrders; ++order) {
@@ -307,6 +390,9 @@ void Zone::Insert(FrameIndex block, Order order, Migratetype type) {
     block &= buddy;
   }
   AddToList(block, Order(merged), type, NextMergeIsLikely(block, Order(merged)));
+  if (merged >= kPageblockOrder.raw() && observer_ != nullptr) {
+    observer_->OnCoalesced(table_->FrameOf(block), Order(merged));
+  }
 }
 
 // If the block's buddy came free, the pair would merge further: then the block goes to the tail, to be left alone for a

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "worker/model/allocator_rules.h"
 #include "worker/model/allocator_snapshot.h"
+#include "worker/model/coalesce_observer.h"
 #include "worker/model/frame_list.h"
 #include "worker/model/frame_table.h"
 #include "worker/model/migratetype.h"
@@ -62,9 +63,19 @@ class Zone {
   // The same, of `type`.
   void Insert(FrameIndex block, Order order, Migratetype type);
 
+  // Tells `observer` of blocks of a pageblock and more that Insert makes, from now on; null: nobody. It must outlive
+  // its use, and must not change the zone.
+  void ObserveCoalescing(CoalesceObserver* observer) { observer_ = observer; }
+
   // Takes one given block, which may be part of a larger free one, whose other parts stay; its record's state becomes
   // kNone. False: it is not free as a whole.
   bool Take(FrameIndex block, Order order);
+
+  // Takes the lowest block of `order` within `range` that is free, or part of a larger free block whose other parts
+  // stay; memory that was never given out counts. Whole pageblocks get `type`, as a claim gives it. kNoFrameIndex:
+  // there is none. Takes time with the free blocks of that order or more, or with `range` in blocks of that order,
+  // sections that were never touched aside, whichever is less.
+  FrameIndex TakeLowest(FrameRange range, Order order, Migratetype type);
 
   // All lists that are not empty, by order, then type; linear in free blocks.
   std::vector<BlockList> Lists() const;
@@ -107,6 +118,12 @@ class Zone {
   // The block the list hands out first, taken off the list. REQUIRES: HasBlock.
   FrameIndex TakeFirst(Order order, Migratetype type);
   FrameIndex TakeUntouched();
+  // For TakeLowest: the first frame of that block. Among free blocks by lists, by records, and among untouched memory.
+  std::optional<FrameNumber> LowestListed(FrameRange range, Order order) const;
+  std::optional<FrameNumber> LowestRecorded(FrameRange range, Order order) const;
+  std::optional<FrameNumber> LowestUntouched(FrameRange range, Order order) const;
+  // Puts the untouched block of kMaxOrder at `first` on its list.
+  void ListUntouched(FrameNumber first);
   // Gives back the upper halves of `block`, of order `from`, until it has order `to`; they go to the head of `type`'s
   // lists.
   void Expand(FrameIndex block, Order from, Order to, Migratetype type);
@@ -130,6 +147,7 @@ class Zone {
   void SetBlockTypes(FrameIndex block, Order order, Migratetype type);
 
   FrameTable* table_;
+  CoalesceObserver* observer_ = nullptr;
   AllocatorRules rules_;
   std::array<std::array<FrameList, kMigratetypes>, kOrders> lists_;
   // Bit `order` of element `type`: that list is not empty. Untouched blocks count as movable ones of kMaxOrder.
