@@ -223,6 +223,7 @@ absl::StatusOr<workload::MixConfig> MixFrom(const v1::Mix& mix, const std::strin
     workload::UserConfig& one = config.users.emplace_back();
     one.name = user.name();
     one.rate_thousandths = user.rate_thousandths();
+    one.atomic_per_mille = user.atomic_per_mille();
     RETURN_IF_ERROR(SetKind(user, absl::StrCat(place, ".users[", user.name(), "]"), one));
   }
   for (const v1::Phase& phase : mix.phases()) config.phases.push_back(PhaseFrom(phase));

@@ -167,6 +167,7 @@ absl::StatusOr<experiment::RunConfig> RunConfigFromSpec(const v1::JobSpec& spec,
   }
   ASSIGN_OR_RETURN(config.cache, CacheFrom(spec.cache()));
   ASSIGN_OR_RETURN(config.machine.table_source, TableSourceFrom(spec.cache()));
+  config.machine.restore_global = config.machine.restore_dirty = config.cache.options.restore_global;
   if (spec.cache().has_debug_pagealloc()) config.machine.mapping.debug_pagealloc = true;
   ASSIGN_OR_RETURN(config.mix, MixFrom(spec.workload().mix(), "workload.mix"));
   if (spec.ageing().has_mix()) {

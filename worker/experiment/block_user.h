@@ -21,6 +21,7 @@ class BlockUser : public PageUser {
 
   std::optional<model::FrameNumber> Allocate(const workload::Operation& operation) override;
   void Free(const workload::Operation& operation, model::FrameNumber block) override;
+  bool Move(model::FrameNumber from, model::FrameNumber to) override;
 
  protected:
   const workload::Permission& permission() const { return *permission_; }
@@ -28,8 +29,8 @@ class BlockUser : public PageUser {
   void GiveBack(model::Order order, model::FrameNumber block);
 
  private:
-  std::optional<model::FrameNumber> Get(const workload::Operation& operation);
-  bool UsesCache(model::Order order) const { return order == model::Order(0) && !permission_->past_cache; }
+  std::optional<policy::CachedPage> Get(const workload::Operation& operation);
+  bool Set(model::Order order, const policy::CachedPage& block);
   workload::UserCalls CallsOn(workload::PermissionCalls calls, model::Order order, model::FrameNumber block);
 
   const workload::Permission* permission_;

@@ -32,16 +32,16 @@ class CountingCache : public policy::CacheType {
  public:
   explicit CountingCache(model::Machine* machine) : machine_(machine) {}
   std::string name() const override { return "counting"; }
-  std::optional<FrameNumber> Allocate(const policy::PageRequest& request) override {
+  std::optional<policy::CachedPage> Allocate(const policy::PageRequest& request) override {
     requests.push_back(request.type);
-    return machine_->allocator().Allocate(Order(0), request.type);
+    const auto page = machine_->allocator().Allocate(Order(0), request.type);
+    return page.has_value() ? std::optional(policy::CachedPage{*page}) : std::nullopt;
   }
-  void Free(FrameNumber frame) override {
+  void Free(FrameNumber frame, Order, const policy::CacheUser&, policy::PageState) override {
     ++freed;
     machine_->allocator().Free(frame, Order(0));
   }
   FrameCount Shrink(FrameCount) override { return FrameCount(0); }
-  FrameCount shrink_below() const override { return FrameCount(0); }
   FrameCount idle_pages() const override { return FrameCount(0); }
   absl::Status CheckInvariants() const override { return absl::OkStatus(); }
 

@@ -10,7 +10,7 @@ bool CachedCode::Protect(const workload::Operation& operation, const std::vector
   if (!part.has_value()) return false;
   model::Machine& machine = supply_->machine();
   const workload::UserCalls calls =
-      permission_->set({.frames = {}, .area = pool_->RangeOf(*part)}, machine.cpa_release());
+      supply_->CallsOnAreas(permission_->set({.frames = {}, .area = pool_->RangeOf(*part)}, supply_->code_release()));
   if (supply_->Try([&] { return Perform(calls, machine); }) != model::CpaOutcome::kDone) {
     pool_->GiveUp(*part);
     return false;

@@ -18,6 +18,8 @@ LivePages::LivePages(model::Machine* machine, policy::CacheType* cache,
   for (const workload::ObjectTraffic& of : traffic) {
     const bool is_ordinary = of.permission == nullptr;
     kinds_.push_back({.can_move = is_ordinary && of.type == model::Migratetype::kMovable && of.order == Order(0),
+                      .moves_in_cache = !is_ordinary && of.order == Order(0) && !of.permission->past_cache &&
+                                        of.permission->reach == workload::Permission::Reach::kMovable,
                       .protects_blocks = !is_ordinary,
                       .is_page_cache = of.page_cache,
                       .read_again_percent = of.read_again_percent});
@@ -43,12 +45,14 @@ void LivePages::TakeUp(const HeldObject& object, Order order) {
 void LivePages::Hold(ObjectTable::Slot slot, const Operation& operation, FrameNumber block) {
   const uint32_t index = objects_.AddBlock(slot, block);
   CountLive(operation, 1);
-  if (kinds_[operation.user].can_move) machine_->allocator().SetOwner(block, {slot, index});
+  const Kind& kind = kinds_[operation.user];
+  if (kind.can_move || kind.moves_in_cache) machine_->allocator().SetOwner(block, {slot, index});
 }
 
 void LivePages::Release(const Operation& operation, FrameNumber block) {
   CountLive(operation, -1);
-  if (kinds_[operation.user].can_move) Forget(block);
+  const Kind& kind = kinds_[operation.user];
+  if (kind.can_move || kind.moves_in_cache) Forget(kind, block);
 }
 
 void LivePages::CountLive(const Operation& operation, int64_t sign) {
@@ -61,14 +65,29 @@ void LivePages::CountOther(uint32_t user, int64_t pages) {
 }
 
 bool LivePages::IsMovable(FrameNumber frame) const {
-  if (!machine_->allocator().OwnerOf(frame).has_value()) return false;
-  return !cache_->diverts_frees() || machine_->allocator().PageblockMark(frame) == 0;
+  const auto owner = machine_->allocator().OwnerOf(frame);
+  if (!owner.has_value() || !kinds_[objects_.user(owner->object)].can_move) return false;
+  return !cache_->checks_frees() || machine_->allocator().PageblockMark(frame) == 0;
 }
 
 void LivePages::Moved(FrameNumber from, FrameNumber to) {
   const model::PageAllocator::PageOwner owner = *machine_->allocator().OwnerOf(from);
   objects_.ReplaceBlock(owner.object, owner.page, to);
   machine_->allocator().SetOwner(to, owner);
+}
+
+bool LivePages::CanMove(FrameNumber page) const {
+  const auto owner = machine_->allocator().OwnerOf(page);
+  return owner.has_value() && kinds_[objects_.user(owner->object)].moves_in_cache;
+}
+
+bool LivePages::Move(FrameNumber from, FrameNumber to) {
+  const model::PageAllocator::PageOwner owner = *machine_->allocator().OwnerOf(from);
+  if (!page_users_[objects_.user(owner.object)]->Move(from, to)) return false;
+  machine_->allocator().ClearOwner(from);
+  objects_.ReplaceBlock(owner.object, owner.page, to);
+  machine_->allocator().SetOwner(to, owner);
+  return true;
 }
 
 FrameCount LivePages::DropPageCache(FrameCount at_most) {
@@ -78,7 +97,7 @@ FrameCount LivePages::DropPageCache(FrameCount at_most) {
     if (!oldest.has_value()) break;
     --(*users_)[objects_.user(*oldest)].live_pages;
     const FrameNumber page = objects_.DropFirstBlock(*oldest);
-    Forget(page);
+    Forget(kinds_[objects_.user(*oldest)], page);
     FreeOrdinary(page, Order(0), *machine_, *cache_);
     dropped += FrameCount(1);
   }
@@ -87,7 +106,7 @@ FrameCount LivePages::DropPageCache(FrameCount at_most) {
 
 FrameCount LivePages::ShrinkCaches(FrameCount at_most) {
   FrameCount freed = cache_->Shrink(at_most);
-  for (PageUser* user : shrinkers_) {
+  for (PageUser* user : page_users_) {
     if (freed >= at_most) break;
     freed += user->Shrink(at_most - freed);
   }

@@ -19,7 +19,7 @@ namespace dmfrag::experiment {
 // traffic may be moved, and those of the page cache dropped. Larger blocks and the pages of users of permissions stay
 // where they are, as their kernel objects do (secretmem's address space refuses migration: secretmem_migrate_folio).
 // Keeps count of live pages. Thread-compatible.
-class LivePages final : public model::PageHolders {
+class LivePages final : public model::PageHolders, public policy::LiveCachedPages {
  public:
   // What the users of a mix do, in its order; borrows the rest.
   LivePages(model::Machine* machine, policy::CacheType* cache, const std::vector<workload::ObjectTraffic>& traffic,
@@ -29,8 +29,8 @@ class LivePages final : public model::PageHolders {
   ObjectTable::Slot Create(const workload::Operation& operation);
   // An object that lived before: it holds its blocks of `order`, and gets no more.
   void TakeUp(const HeldObject& object, model::Order order);
-  // Asks `user`, too, for its pools when memory is short; borrows it.
-  void MayShrink(PageUser* user) { shrinkers_.push_back(user); }
+  // The next user of the mix: it is asked for its pools when memory is short, and to move its pages. Borrows it.
+  void Add(PageUser* user) { page_users_.push_back(user); }
   // It has got all it will get.
   void Complete(ObjectTable::Slot slot) { objects_.Complete(slot); }
   // It got one of its allocations.
@@ -49,28 +49,32 @@ class LivePages final : public model::PageHolders {
   // empty such a block makes no free one.
   bool IsMovable(model::FrameNumber frame) const override;
   void Moved(model::FrameNumber from, model::FrameNumber to) override;
+  // Single pages of kinds whose pages can be moved, and of objects that have got all they will get.
+  bool CanMove(model::FrameNumber page) const override;
+  bool Move(model::FrameNumber from, model::FrameNumber to) override;
   model::FrameCount DropPageCache(model::FrameCount at_most) override;
   // The cache first, then the pools of users, in the order of the mix.
   model::FrameCount ShrinkCaches(model::FrameCount at_most) override;
 
  private:
-  // A page that a cache takes when it is freed stays in use.
-  void Forget(model::FrameNumber page) {
-    if (cache_->diverts_frees()) machine_->allocator().ClearOwner(page);
-  }
   struct Kind {
-    bool can_move = false;
+    bool can_move = false;        // by compaction
+    bool moves_in_cache = false;  // if the cache asks for it
     bool protects_blocks = false;
     bool is_page_cache = false;
     uint32_t read_again_percent = 0;
   };
+  // A page that a cache takes when it is freed stays in use.
+  void Forget(const Kind& kind, model::FrameNumber page) {
+    if (cache_->checks_frees() || kind.moves_in_cache) machine_->allocator().ClearOwner(page);
+  }
   void CountLive(const workload::Operation& operation, int64_t sign);
 
   model::Machine* machine_;
   policy::CacheType* cache_;
   std::vector<Kind> kinds_;  // by user
   std::vector<UserResult>* users_;
-  std::vector<PageUser*> shrinkers_;
+  std::vector<PageUser*> page_users_;
   ObjectTable objects_;
 };
 

@@ -17,6 +17,8 @@ using model::FrameNumber;
 using workload::Operation;
 using workload::Permission;
 
+constexpr model::Order kSingle(0);
+
 // Traffic that changes no permission.
 class OrdinaryPages : public PageUser {
  public:
@@ -39,26 +41,28 @@ class MappedObjects : public PageUser {
   MappedObjects(const Permission* permission, PageSupply* supply) : permission_(permission), supply_(supply) {}
 
   std::optional<FrameNumber> Allocate(const Operation& operation) override {
-    return supply_->Try([&] { return supply_->cache().Allocate({.type = operation.type}); });
+    const auto page = supply_->Try([&] { return supply_->Get(kSingle, operation.type); });
+    return page.has_value() ? std::optional(page->page) : std::nullopt;
   }
-  void Free(const Operation&, FrameNumber page) override { supply_->cache().Free(page); }
+  void Free(const Operation&, FrameNumber page) override { supply_->Give(page, kSingle); }
 
   bool keeps_parts() const override { return false; }
   bool changes_objects() const override { return true; }
   bool Protect(const Operation& operation, const std::vector<FrameNumber>& pages) override {
     const model::VirtualRange area = supply_->machine().Vmap(pages);
     areas_.emplace(operation.object, area);
-    if (supply_->Try(
-            [&] { return Perform(CallsOn(permission_->set, pages, area), supply_->machine()) == CpaOutcome::kDone; })) {
-      return true;
-    }
+    const workload::UserCalls calls = supply_->CallsToSet(CallsOn(permission_->set, pages, area), kSingle,
+                                                          supply_->StateOf(kSingle), /*is_mapped_elsewhere=*/true);
+    if (supply_->Try([&] { return Perform(calls, supply_->machine()) == CpaOutcome::kDone; })) return true;
     Unprotect(operation, pages);
     return false;
   }
   void Unprotect(const Operation& operation, const std::vector<FrameNumber>& pages) override {
     const auto found = areas_.find(operation.object);
     if (found == areas_.end()) return;
-    PerformAll(CallsOn(permission_->reset, pages, found->second), supply_->machine());
+    PerformAll(supply_->CallsToReset(CallsOn(permission_->reset, pages, found->second), kSingle, pages,
+                                     /*is_mapped_elsewhere=*/true),
+               supply_->machine());
     supply_->machine().Vunmap(found->second);
     areas_.erase(found);
   }
@@ -109,7 +113,7 @@ std::unique_ptr<PageUser> MakePageUser(const workload::ObjectTraffic& traffic, P
   const Permission* permission = traffic.permission;
   if (permission == nullptr) return std::make_unique<OrdinaryPages>(supply);
   if (permission->unit == Permission::Unit::kModule) return std::make_unique<ModuleObjects>(supply, packs);
-  if (permission->packs != nullptr && supply->machine().cpa_release() >= permission->packs_since) {
+  if (permission->packs != nullptr && supply->code_release() >= permission->packs_since) {
     PackPool* pool = &packs->Of(permission->packs);
     if (permission->packs->take != nullptr) return std::make_unique<CachedCode>(permission, supply, pool);
     return std::make_unique<PackedObjects>(pool);

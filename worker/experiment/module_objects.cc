@@ -18,6 +18,8 @@ using workload::Operation;
 
 namespace {
 
+constexpr model::Order kSingle(0);
+
 uint64_t PagesOf(const ModuleArea& area, const ModuleSizes& sizes) {
   uint64_t pages = 0;
   for (const ModuleMemory kind : area) pages += sizes[static_cast<size_t>(kind)];
@@ -42,7 +44,8 @@ uint64_t ModuleObjects::AllocationsOf(const Operation& operation) const {
 }
 
 std::optional<FrameNumber> ModuleObjects::Allocate(const Operation& operation) {
-  return supply_->Try([&] { return supply_->cache().Allocate({.type = operation.type}); });
+  const auto page = supply_->Try([&] { return supply_->Get(kSingle, operation.type); });
+  return page.has_value() ? std::optional(page->page) : std::nullopt;
 }
 
 bool ModuleObjects::Protect(const Operation& operation, const std::vector<FrameNumber>& pages) {
@@ -72,7 +75,7 @@ bool ModuleObjects::Load(const ModuleSizes& sizes, Frames pages, Memory& core, M
   done = done && Allocate(init_areas, sizes, init_pages, init, layout) &&
          Do(workload::ModuleProtect(layout, release())) && Do(workload::ModuleProtectAfterInit(layout, release()));
   FreeMemory(init, init_pages, done);
-  for (const FrameNumber page : init_pages) supply_->cache().Free(page);
+  for (const FrameNumber page : init_pages) supply_->Give(page, kSingle);
   return done;
 }
 
@@ -132,12 +135,15 @@ void ModuleObjects::FreeMemory(Memory& memory, Frames frames, bool came_to_be) {
 
 void ModuleObjects::FreeArea(const Area& area, Frames frames) {
   const Frames own = frames.subspan(area.first, area.range.count().raw());
-  PerformAll(workload::VfreeWithPermissionReset(own, release()), supply_->machine());
+  PerformAll(supply_->CallsToReset(workload::VfreeWithPermissionReset(own, release()), kSingle, own,
+                                   /*is_mapped_elsewhere=*/true),
+             supply_->machine());
   supply_->machine().Vunmap(area.range);
 }
 
 bool ModuleObjects::Do(const workload::UserCalls& calls) {
-  return supply_->Try([&] { return Perform(calls, supply_->machine()); }) == model::CpaOutcome::kDone;
+  const workload::UserCalls left = supply_->CallsOnAreas(calls);
+  return supply_->Try([&] { return Perform(left, supply_->machine()); }) == model::CpaOutcome::kDone;
 }
 
 }  // namespace dmfrag::experiment

@@ -28,7 +28,7 @@ class ModuleObjects final : public PageUser {
 
   uint64_t AllocationsOf(const workload::Operation& operation) const override;
   std::optional<model::FrameNumber> Allocate(const workload::Operation& operation) override;
-  void Free(const workload::Operation&, model::FrameNumber page) override { supply_->cache().Free(page); }
+  void Free(const workload::Operation&, model::FrameNumber page) override { supply_->Give(page, model::Order(0)); }
 
   bool keeps_parts() const override { return false; }
   bool changes_objects() const override { return true; }
@@ -52,7 +52,7 @@ class ModuleObjects final : public PageUser {
     std::optional<PackPool::ChunkId> text;  // in the ROX cache
   };
 
-  model::KernelRelease release() const { return supply_->machine().cpa_release(); }
+  model::KernelRelease release() const { return supply_->code_release(); }
   bool IsCached(const workload::ModuleArea& area) const;
   // Of the areas that are not in the ROX cache.
   uint64_t OwnPages(std::span<const workload::ModuleArea> areas, const workload::ModuleSizes& sizes) const;

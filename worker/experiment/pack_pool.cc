@@ -9,6 +9,7 @@
 namespace dmfrag::experiment {
 namespace {
 
+constexpr model::Order kSingle(0);
 constexpr model::Migratetype kType = model::Migratetype::kUnmovable;
 
 uint64_t RoundUp(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit * unit; }
@@ -120,7 +121,7 @@ UserPages PackPool::PartOf(const Chunk& chunk) const {
 }
 
 workload::UserCalls PackPool::CallsOn(workload::PermissionCalls calls, const UserPages& pages) const {
-  return calls(pages, supply_->machine().cpa_release());
+  return supply_->CallsOnAreas(calls(pages, supply_->code_release()));
 }
 
 FrameCount PackPool::PagesOf(Owner owner) const {
@@ -134,34 +135,29 @@ FrameCount PackPool::PagesOf(Owner owner) const {
 bool PackPool::AllocateBlocks(Pack& pack, uint64_t pages) {
   pack.in_blocks = true;
   while (pack.frames.size() < pages) {
-    const std::optional<FrameNumber> block =
-        supply_->Try([&] { return supply_->machine().allocator().Allocate(model::kPageblockOrder, kType); });
+    const auto block = supply_->Try([&] { return supply_->Get(model::kPageblockOrder, kType); });
     if (!block.has_value()) {
       FreeFrames(pack);
       return false;
     }
-    for (uint64_t i = 0; i < model::kFramesPer2M.raw(); ++i) pack.frames.push_back(*block + FrameCount(i));
+    for (uint64_t i = 0; i < model::kFramesPer2M.raw(); ++i) pack.frames.push_back(block->page + FrameCount(i));
   }
   return true;
 }
 
 bool PackPool::AllocateFrames(Pack& pack, uint64_t pages) {
-  if (rules_->in_blocks(supply_->machine().cpa_release()) && AllocateBlocks(pack, pages)) return true;
+  if (rules_->in_blocks(supply_->code_release()) && AllocateBlocks(pack, pages)) return true;
   while (pack.frames.size() < pages) {
-    const std::optional<FrameNumber> page = supply_->Try([&] { return supply_->cache().Allocate({.type = kType}); });
+    const auto page = supply_->Try([&] { return supply_->Get(kSingle, kType); });
     if (!page.has_value()) return false;
-    pack.frames.push_back(*page);
+    pack.frames.push_back(page->page);
   }
   return true;
 }
 
 void PackPool::FreeFrames(Pack& pack) {
   for (size_t i = 0; i < pack.frames.size(); i += pack.in_blocks ? model::kFramesPer2M.raw() : 1) {
-    if (pack.in_blocks) {
-      supply_->machine().allocator().Free(pack.frames[i], model::kPageblockOrder);
-    } else {
-      supply_->cache().Free(pack.frames[i]);
-    }
+    supply_->Give(pack.frames[i], pack.in_blocks ? model::kPageblockOrder : kSingle);
   }
   pack.frames.clear();
   pack.in_blocks = false;

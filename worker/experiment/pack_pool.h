@@ -15,7 +15,7 @@ namespace dmfrag::experiment {
 
 // Packs that the objects of all users share: chunks of them are given out first fit, from the oldest pack on; a pack is
 // made, and its permissions set, when there is no room; it is reset and freed when its last chunk is given back. Its
-// single pages come through the cache, whole blocks from the page allocator. Source: kernel/bpf/core.c
+// pages come through the cache, whole blocks too if it has such. Source: kernel/bpf/core.c
 // bpf_prog_pack_alloc, bpf_prog_pack_free; mm/execmem.c execmem_cache_alloc, execmem_cache_free, execmem_cache_clean.
 // Thread-compatible. Borrows both pointers.
 class PackPool {

@@ -36,6 +36,9 @@ class PageUser {
   // Protect does something; Unprotect does.
   virtual bool changes_objects() const { return false; }
   virtual bool resets_objects() const { return changes_objects(); }
+  // Its single page `from` is to be at `to` from now on, which is as the supply gives pages; `from` is as the supply
+  // takes them. False: no memory for a split. Called for kinds alone whose pages can be moved.
+  virtual bool Move(model::FrameNumber /*from*/, model::FrameNumber /*to*/) { return false; }
   // Pages it has beside the blocks of its objects.
   virtual int64_t other_pages() const { return 0; }
   // Memory is short: frees up to `at_most` of them, or the next whole block; returns how many. Called in the middle of

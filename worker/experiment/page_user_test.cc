@@ -23,15 +23,15 @@ using workload::Operation;
 class GreedyCache : public policy::CacheType {
  public:
   std::string name() const override { return "greedy"; }
-  std::optional<FrameNumber> Allocate(const policy::PageRequest&) override { return std::nullopt; }
-  void Free(FrameNumber) override {}
-  bool diverts_frees() const override { return true; }
-  bool DivertFree(FrameNumber frame) override {
+  std::optional<policy::CachedPage> Allocate(const policy::PageRequest&) override { return std::nullopt; }
+  void Free(FrameNumber, Order, const policy::CacheUser&, policy::PageState) override {}
+  bool checks_frees() const override { return true; }
+  bool DivertFree(FrameNumber frame, Order order) override {
+    if (order > Order(0)) return false;
     taken.push_back(frame);
     return true;
   }
   model::FrameCount Shrink(model::FrameCount) override { return model::FrameCount(0); }
-  model::FrameCount shrink_below() const override { return model::FrameCount(0); }
   model::FrameCount idle_pages() const override { return model::FrameCount(taken.size()); }
   absl::Status CheckInvariants() const override { return absl::OkStatus(); }
   std::vector<FrameNumber> taken;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "third_party/abseil_extras/status_macros.h"
+#include "worker/experiment/coalesce_restorer.h"
 #include "worker/experiment/cost_account.h"
 #include "worker/experiment/live_pages.h"
 #include "worker/experiment/make_page_user.h"
@@ -40,16 +41,25 @@ std::vector<workload::UserConfig> UsersOf(const RunConfig& config) {
 }
 
 // A result with users who have done nothing yet.
-RunResult ResultOf(const std::vector<workload::UserConfig>& users,
-                   const std::vector<workload::ObjectTraffic>& traffic) {
+RunResult ResultOf(const std::vector<workload::UserConfig>& users, const std::vector<workload::ObjectTraffic>& traffic,
+                   const policy::CacheType& cache) {
   RunResult result;
   for (size_t user = 0; user < users.size(); ++user) {
     UserResult& of_user = result.users.emplace_back();
     of_user.name = users[user].name;
     const workload::Permission* permission = traffic[user].permission;
-    of_user.uses_cache = permission != nullptr && !permission->past_cache && traffic[user].order == model::Order(0);
+    of_user.uses_cache = permission != nullptr && !permission->past_cache && traffic[user].order <= cache.max_order();
   }
   return result;
+}
+
+policy::CacheUser CacheUserOf(const workload::ObjectTraffic& traffic, uint32_t number) {
+  policy::CacheUser user = {.number = number};
+  if (traffic.permission == nullptr) return user;
+  user.category_two = traffic.permission->category == workload::Permission::Category::kTwo;
+  user.zeroes_new = traffic.permission->zeroes_new;
+  user.zeroes_freed = traffic.permission->zeroes_freed;
+  return user;
 }
 
 // The operations of a mix, and between them the ends of what was there before; at the same time the mix goes first.
@@ -86,24 +96,26 @@ class Runner {
         end_(warmup_end_.AfterUs(config.length.duration_us)),
         operations_left_(config.length.max_operations),
         sampler_(config.length.sample_interval_us, config.length.duration_us),
-        result_(ResultOf(users, traffic_)),
+        result_(ResultOf(users, traffic_, *cache_)),
         pages_(machine_.get(), cache_.get(), traffic_, &result_.users),
         pressure_(machine_.get(), &pages_),
-        shared_supply_(machine_.get(), cache_.get(), &pressure_),
+        shared_supply_(machine_.get(), cache_.get(), &pressure_, {.number = static_cast<uint32_t>(traffic_.size())}),
         packs_(&shared_supply_) {
     for (const workload::ObjectTraffic& traffic : traffic_) {
-      policy::CacheType& cache = cache_->ForUser(static_cast<uint32_t>(users_.size()));
-      PageSupply& supply = supplies_.emplace_back(machine_.get(), &cache, &pressure_);
+      const policy::CacheUser user = CacheUserOf(traffic, static_cast<uint32_t>(users_.size()));
+      PageSupply& supply = supplies_.emplace_back(machine_.get(), cache_.get(), &pressure_, user);
       users_.push_back(MakePageUser(traffic, &supply, &packs_));
-      pages_.MayShrink(users_.back().get());
+      pages_.Add(users_.back().get());
       const bool has_permission = traffic.permission != nullptr;
       zeroes_.push_back({.at_allocation = has_permission && traffic.permission->zeroes_new,
                          .at_free = has_permission && traffic.permission->zeroes_freed});
     }
     const model::BootMappingRules& mapping = config.machine.mapping;
     result_.has_1g_pages = mapping.gbpages && mapping.pse && !mapping.debug_pagealloc;
+    cache_->SetLivePages(&pages_);
     result_.cache_name = cache_->name();
     if (config.cost.has_value()) cost_.emplace(*config.cost, users_.size());
+    if (config.cache.options.restore == policy::CacheOptions::Restore::kOnCoalesce) restorer_.emplace(machine_.get());
     warm_ = length_.warmup_us == 0;
     start_counters_ = machine_->direct_map_counters();
   }
@@ -142,6 +154,7 @@ class Runner {
  private:
   // Ends the warm-up and takes samples, as far as they are due at `now`, before anything happens at `now`.
   void PassTime(SimTime now) {
+    if (restorer_.has_value()) restorer_->PassTime(now);
     Tick(now);
     if (!warm_ && now >= warmup_end_) ResetCounters();
     if (!warm_) return;
@@ -222,6 +235,7 @@ class Runner {
       if (!CountOperation(result)) return false;
       StartCost(result);
       const std::optional<FrameNumber> block = user.Allocate(operation);
+      if (block.has_value()) cache_->OnPagesChangeHands(operation.order.frames());
       FinishCost(operation, CostAccount::Kind::kAllocation);
       if (!block.has_value()) {
         ++result.events.allocations_failed;
@@ -277,6 +291,7 @@ class Runner {
       if (!CountOperation(result_.users[operation.user])) return false;
       pages_.Release(operation, block);
       StartCost(result_.users[operation.user]);
+      cache_->OnPagesChangeHands(operation.order.frames());
       user.Free(operation, block);
       FinishCost(operation, CostAccount::Kind::kFree);
     }
@@ -328,6 +343,7 @@ class Runner {
   std::deque<PageSupply> supplies_;               // by user
   std::vector<std::unique_ptr<PageUser>> users_;  // as UsersOf
   std::vector<Zeroes> zeroes_;                    // by user
+  std::optional<CoalesceRestorer> restorer_;
 };
 
 absl::StatusOr<std::unique_ptr<model::Machine>> MakeMachine(const RunConfig& config) {

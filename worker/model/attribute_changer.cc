@@ -209,6 +209,10 @@ std::optional<FrameNumber> AttributeChanger::TakeTable(MapLevel level, FrameNumb
 bool AttributeChanger::Split(DirectMap& map, const DirectMap::Leaf& leaf, EventCounters& account) {
   const std::optional<FrameNumber> table = TakeTable(leaf.level, leaf.first);
   if (!table.has_value()) return false;
+  if (map.Lookup(leaf.first)->level != leaf.level) {  // somebody else split it while there was no lock
+    tables_->ReturnTable(*table);
+    return true;
+  }
   const bool is_2m = leaf.level == MapLevel::k2M;
   ++account.table_pages;
   if (is_2m && table->AlignedDown(kFramesPer2M) == leaf.first) ++account.table_pages_in_split_block;

@@ -64,6 +64,8 @@ class EntryFlags {
   constexpr EntryFlags Without(EntryFlags clear) const { return EntryFlags(raw_ & static_cast<uint16_t>(~clear.raw_)); }
   friend constexpr auto operator<=>(EntryFlags, EntryFlags) = default;
 
+  // What a request clears that takes memory out of the direct map and leaves nothing of its attributes.
+  static constexpr EntryFlags AllButNoExecute() { return EntryFlags(static_cast<uint16_t>(~kNoExecute)); }
   // PAGE_KERNEL without A, as the kernel maps memory at boot when page-table isolation is off.
   static constexpr EntryFlags PageKernel() { return EntryFlags(kPresent | kWritable | kDirty | kGlobal | kNoExecute); }
 

@@ -252,6 +252,17 @@ void PageAllocator::SplitAllocated(FrameNumber block, Order order, Order pieces)
   }
 }
 
+void PageAllocator::JoinAllocated(FrameNumber block, Order order) {
+  DCHECK(block.IsAligned(order.frames()));
+  const FrameIndex first = table_.IndexOf(block);
+  for (FrameIndex i = 0; i < order.frames().raw(); ++i) {
+    FrameRecord& record = table_.record(first + i);
+    DCHECK(record.state == FrameState::kAllocated && record.order == 0);
+    if (i > 0) record.state = FrameState::kNone;
+  }
+  table_.record(first).order = static_cast<uint8_t>(order.raw());
+}
+
 void PageAllocator::SetOwner(FrameNumber frame, PageOwner owner) {
   FrameRecord& record = table_.record(table_.IndexOf(frame));
   DCHECK(record.state == FrameState::kAllocated && record.order == 0);

@@ -71,6 +71,9 @@ class PageAllocator {
     current_node_ = node;
   }
   uint32_t NodeOfCpu(uint32_t cpu) const { return node_of_cpu_[cpu]; }
+  uint32_t current_node() const { return current_node_; }
+  // REQUIRES: a zone holds the frame.
+  uint32_t NodeOf(FrameNumber frame) const { return zones_[ZoneOf(frame)].node; }
 
   // First frame of a block, for processor `cpu`, of its node if there is one; nullopt: no memory.
   // REQUIRES: order <= kMaxOrder.
@@ -106,6 +109,10 @@ class PageAllocator {
   // split_page: a block given out with `order` becomes blocks of order `pieces`, freed one by one.
   // REQUIRES: pieces <= order.
   void SplitAllocated(FrameNumber block, Order order, Order pieces = Order(0));
+
+  // The reverse: neighbours given out one by one become a block of `order`, to be freed at once.
+  // REQUIRES: `block` is aligned to `order`; its pages were given out with order 0, and none has an owner.
+  void JoinAllocated(FrameNumber block, Order order);
 
   // Gives the blocks of the per-CPU lists to the buddy lists.
   void DrainPerCpu();

@@ -21,10 +21,14 @@ class BlockSource {
   virtual std::vector<model::FrameRange> Take(model::Order order, model::Migratetype type) = 0;
 };
 
-// One block of the refill order, or else of a smaller one as far as `smaller` goes, down to what is asked for; where
-// `placement` wants it, if it can be had there. A refill that got less than its order is counted as failed.
-// Source: get_grouped_page (9, or else 0); unmapped_alloc (9, 8, ... down to what is asked for); freetypes (9 alone).
-enum class SmallerOrders { kAll, kOnlyWanted, kNone };
+// Which blocks are taken where there is none of the refill order.
+enum class SmallerOrders {
+  kAll,         // 8, 7, ... down to what is asked for: unmapped_alloc
+  kOnlyWanted,  // what is asked for: get_grouped_page
+  kNone,        // none: freetypes
+};
+// One block of the refill order, or a smaller one; where `options.placement` wants it, if it can be had there. A refill
+// that got less than its order is counted as failed.
 std::unique_ptr<BlockSource> MakeRefillSource(model::Machine* machine, const CacheOptions& options,
                                               SmallerOrders smaller);
 

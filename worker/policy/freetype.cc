@@ -14,14 +14,13 @@ CacheOptions OfWholeBlocks(CacheOptions options) {
 
 FreetypeCache::FreetypeCache(model::Machine* machine, const CacheOptions& options)
     : GroupedCache("freetype", machine, OfWholeBlocks(options), [&] {
-        Shape shape = {.max_order = model::kPageblockOrder,
-                       .checks_cost = false,
-                       .has_shrinker = false,
-                       .rules = RulesFrom(options),
-                       .make_idle = MakeBuddyPages,
-                       .make_source = [=] {
-                         return MakeRefillSource(machine, OfWholeBlocks(options), SmallerOrders::kNone);
-                       }};
+        Shape shape = {
+            .max_order = model::kPageblockOrder,
+            .checks_cost = false,
+            .has_shrinker = false,
+            .rules = RulesFrom(options),
+            .make_idle = MakeBuddyPages,
+            .make_source = [=] { return MakeRefillSource(machine, OfWholeBlocks(options), SmallerOrders::kNone); }};
         shape.rules.entry = CacheOptions::Entry::kNotPresent2M;
         shape.rules.restore = CacheOptions::Restore::kCollapse;
         shape.rules.idle_blocks_kept = 0;

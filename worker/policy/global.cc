@@ -21,8 +21,9 @@ void GlobalCache::Prepopulate() {
   machine().direct_map().ForEachRun([&](const model::LeafRun& run) {
     if (run.level != model::MapLevel::k4K) return;
     for (FrameNumber page = run.first; page < run.first + run.frames; page = page + model::kFramesPer4K) {
-      if (!allocator.Manages(page) && !allocator.Touch(page)) continue;
-      if (allocator.Take(page, Order(0), model::Migratetype::kUnmovable)) AdoptAtStart(page);
+      const model::FrameRange single{page, page + model::kFramesPer4K};
+      if (!allocator.TakeFreeBlockIn(single, Order(0), model::Migratetype::kUnmovable).has_value()) continue;
+      PagesOf({}, allocator.NodeOf(page)).Adopt(page, /*was_used=*/false);
     }
   });
 }

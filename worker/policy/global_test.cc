@@ -1,50 +1,27 @@
-#include "worker/policy/global.h"
-
-#include <memory>
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "third_party/abseil_extras/status_matchers.h"
+#include "worker/policy/cache_fixture.h"
 
 namespace dmfrag::policy {
 namespace {
 
 using model::CpaOutcome;
-using model::EventCounters;
 using model::FrameCount;
 using model::FrameNumber;
-using model::Machine;
 using model::Migratetype;
 using model::Order;
+using Entry = CacheOptions::Entry;
+using FreePath = CacheOptions::FreePath;
+using Restore = CacheOptions::Restore;
 
-class GlobalCacheTest : public ::testing::Test {
+// What a spec without options says.
+CacheOptions Defaults() { return {.entry = Entry::kRw4K, .free_path = FreePath::kDivert}; }
+
+class GlobalCacheTest : public CacheFixture {
  protected:
-  GlobalCacheTest() { Use({}); }
-  ~GlobalCacheTest() override {
-    EXPECT_OK(cache_->CheckInvariants());
-    EXPECT_OK(machine_->CheckInvariants());
-  }
-
-  void Use(const CacheOptions& options) {
-    machine_ = *Machine::Create({.memory = *model::MemoryMap::Pc(uint64_t{1} << 30), .mapping = {}, .cpus = 4});
-    machine_->ChargeTo(&events_);
-    cache_ = std::make_unique<GlobalCache>(machine_.get(), options);
-  }
-
-  std::vector<FrameNumber> Allocate(int pages) {
-    std::vector<FrameNumber> got;
-    for (int i = 0; i < pages; ++i) got.push_back(*cache_->Allocate({}));
-    return got;
-  }
-  uint64_t Splits() const { return machine_->direct_map_counters().level2_splits; }
-  // An ordinary order-0 free.
-  void FreeOrdinary(FrameNumber frame) {
-    if (!cache_->DivertFree(frame)) machine_->allocator().Free(frame, Order(0));
-  }
-
-  EventCounters events_;
-  std::unique_ptr<Machine> machine_;
-  std::unique_ptr<GlobalCache> cache_;
+  GlobalCacheTest() { Use(Defaults()); }
+  void Use(const CacheOptions& options) { CacheFixture::Use("global", options); }
 };
 
 TEST_F(GlobalCacheTest, OneRefillServes512PagesForOneSplit) {
@@ -71,10 +48,10 @@ TEST_F(GlobalCacheTest, Prediction20SplitsAreRefills) {
 
 TEST_F(GlobalCacheTest, TheLastPageInIsTheFirstOut) {
   const std::vector<FrameNumber> pages = Allocate(3);
-  cache_->Free(pages[1]);
-  cache_->Free(pages[0]);
-  EXPECT_EQ(cache_->Allocate({}), pages[0]);
-  EXPECT_EQ(cache_->Allocate({}), pages[1]);
+  Free(pages[1]);
+  Free(pages[0]);
+  EXPECT_EQ(Allocate(1).front(), pages[0]);
+  EXPECT_EQ(Allocate(1).front(), pages[1]);
 }
 
 // Prediction 22 of the domain notes.
@@ -92,7 +69,7 @@ TEST_F(GlobalCacheTest, Prediction22OrdinaryFreesFromMarkedBlocksGrowTheCache) {
 
 TEST_F(GlobalCacheTest, FreesFromOtherBlocksAreLeftAlone) {
   const FrameNumber frame = *machine_->allocator().Allocate(Order(0), Migratetype::kMovable);
-  EXPECT_FALSE(cache_->DivertFree(frame));
+  EXPECT_FALSE(cache_->DivertFree(frame, Order(0)));
   machine_->allocator().Free(frame, Order(0));
 }
 
@@ -100,7 +77,7 @@ TEST_F(GlobalCacheTest, FreesFromOtherBlocksAreLeftAlone) {
 TEST_F(GlobalCacheTest, Prediction21ShrinkingChangesNeitherMarksNorTheDirectMap) {
   const std::vector<FrameNumber> pages = Allocate(700);
   EXPECT_EQ(events_.refills, 2);
-  for (FrameNumber page : pages) cache_->Free(page);
+  Free(pages);
   const model::LeafCounts before = machine_->direct_map().counts();
   EXPECT_EQ(cache_->Shrink(FrameCount(10000)), FrameCount(1024));
   EXPECT_EQ(events_.shrunk_pages, 1024);
@@ -138,14 +115,15 @@ TEST_F(GlobalCacheTest, WithoutMemoryAnAllocationFailsAndLosesNothing) {
 }
 
 TEST_F(GlobalCacheTest, RefillOrderIsAnOption) {
-  Use({.refill_order = Order(3)});
+  CacheOptions options = Defaults();
+  options.refill_order = Order(3);
+  Use(options);
   Allocate(1);
   EXPECT_EQ(cache_->idle_pages(), FrameCount(7));
   EXPECT_EQ(events_.refills_failed, 0);
 }
 
 TEST_F(GlobalCacheTest, TheShrinkThresholdIsAShareOfMemory) {
-  Use({.shrink_below_free_per_mille = 10});
   EXPECT_EQ(cache_->shrink_below(), FrameCount((262144 - 256) / 1000 * 10));
 }
 

@@ -32,24 +32,27 @@ std::optional<FrameNumber> GroupedCache::Tables::TakeTable(MapLevel, FrameNumber
   const bool is_mapped = machine.SetDirectMapDefaultNoflush(table->page, FrameCount(1)) == model::CpaOutcome::kDone;
   cache_->at_work_ = false;
   if (is_mapped) return table->page;
-  cache_->GroupedCache::Free(table->page, Order(0), kTables);
+  cache_->GroupedCache::Free(table->page, Order(0), kTables, PageState::kNotPresent);
   return std::nullopt;
 }
 
 void GroupedCache::Tables::ReturnTable(FrameNumber table) {
   model::Machine& machine = *cache_->machine_;
   if (cache_->SourceOf(table) == nullptr) return machine.allocator().Free(table, Order(0));
+  PageState is = PageState::kMapped;
   if (cache_->GroupedCache::StateOnFree(kTables) == PageState::kNotPresent) {
+    is = PageState::kNotPresent;
     CHECK(machine.SetDirectMapInvalidNoflush(table, FrameCount(1)) == model::CpaOutcome::kDone);
     machine.FlushTlbKernelRange(FrameCount(1));
   }
-  cache_->GroupedCache::Free(table, Order(0), kTables);
+  cache_->GroupedCache::Free(table, Order(0), kTables, is);
 }
 
 GroupedCache::GroupedCache(std::string name, model::Machine* machine, const CacheOptions& options, Shape shape)
     : name_(std::move(name)), machine_(machine), options_(options), shape_(std::move(shape)) {
   if (shape_.has_shrinker) {
-    shrink_below_ = FrameCount(machine->allocator().managed_frames().raw() / 1000 * options.shrink_below_free_per_mille);
+    shrink_below_ =
+        FrameCount(machine->allocator().managed_frames().raw() / 1000 * options.shrink_below_free_per_mille);
   }
   if (options.tables_from_cache) machine->SetTableSource(&tables_);
 }
@@ -99,11 +102,12 @@ PageState GroupedCache::StateOnFree(const CacheUser& user) const {
   return options_.free_path == FreePath::kGatherBatch ? PageState::kMapped : GroupedCache::StateOnAllocate(user);
 }
 
-void GroupedCache::Free(FrameNumber block, Order order, const CacheUser& user) {
+void GroupedCache::Free(FrameNumber block, Order order, const CacheUser& user, PageState is) {
   GroupedPages* pages = SourceOf(block);
   CHECK(pages != nullptr);
   if (checks_frees() && shape_.checks_cost) ++machine_->account().free_checks;
-  if (options_.free_path == FreePath::kGatherBatch) return pages->Escape(block);
+  if (options_.free_path == FreePath::kGatherBatch && is == PageState::kMapped) return pages->Escape(block);
+  CHECK(is == pages->state());
   pages->Put(block, order, user);
 }
 
@@ -112,14 +116,15 @@ bool GroupedCache::checks_frees() const {
 }
 
 bool GroupedCache::DivertFree(FrameNumber block, Order order) {
+  if (order > shape_.max_order) return false;
   if (shape_.checks_cost) ++machine_->account().free_checks;
-  const bool takes = shape_.takes_ordinary && options_.free_path == FreePath::kDivert && order <= shape_.max_order &&
+  const bool takes = shape_.takes_ordinary && options_.free_path == FreePath::kDivert &&
                      machine_->allocator().PageblockMark(block) == kMark;
   if (!takes) return false;
   machine_->allocator().SplitAllocated(block, order);
   GroupedPages& pages = PagesOf({}, machine_->allocator().NodeOf(block));
   for (FrameCount i; i < order.frames(); i += FrameCount(1)) {
-    if (pages.Adopt(block + i)) {
+    if (pages.Adopt(block + i, /*was_used=*/true)) {
       ++machine_->account().diverted_pages;
     } else {
       machine_->allocator().Free(block + i, Order(0));

@@ -31,7 +31,7 @@ class GroupedCache : public CacheType {
   model::Order max_order() const override { return shape_.max_order; }
   PageState StateOnAllocate(const CacheUser& user) const override;
   PageState StateOnFree(const CacheUser& user) const override;
-  void Free(model::FrameNumber block, model::Order order, const CacheUser& user) override;
+  void Free(model::FrameNumber block, model::Order order, const CacheUser& user, PageState is) override;
   bool checks_frees() const override;
   bool DivertFree(model::FrameNumber block, model::Order order) override;
   model::FrameCount Shrink(model::FrameCount at_most) override;
@@ -48,9 +48,9 @@ class GroupedCache : public CacheType {
     bool takes_ordinary = false;  // ordinary pages of marked pageblocks are taken when they are freed
     bool checks_cost = true;      // the page allocator has to look for what it did not know before
     bool has_shrinker = true;
-    GroupedPages::Rules rules;
-    std::function<std::unique_ptr<IdlePages>()> make_idle;
-    std::function<std::unique_ptr<BlockSource>()> make_source;
+    GroupedPages::Rules rules = {};
+    std::function<std::unique_ptr<IdlePages>()> make_idle = {};
+    std::function<std::unique_ptr<BlockSource>()> make_source = {};
   };
   // Mark of pageblocks that GroupedPages::Rules names.
   static constexpr uint8_t kMark = 1;  // PB_pte_mapped and its like
@@ -61,8 +61,10 @@ class GroupedCache : public CacheType {
   // Rules that follow from options alone.
   static GroupedPages::Rules RulesFrom(const CacheOptions& options);
 
-  model::Machine& machine() { return *machine_; }
-  const CacheOptions& options() const { return options_; }
+  model::Machine& machine() const { return *machine_; }
+  // The instance of a user, for a node.
+  GroupedPages& PagesOf(const CacheUser& user, uint32_t node);
+
  private:
   // Page tables of splits are one more user: whoever takes one while a refill is under way has no other way than to
   // ask the page allocator.
@@ -81,9 +83,7 @@ class GroupedCache : public CacheType {
     friend auto operator<=>(const Key&, const Key&) = default;
   };
 
-  // The instance of a user, for a node.
-  GroupedPages& PagesOf(const CacheUser& user, uint32_t node);
-  // The one that a page of this user's came from; null: none.
+  // The instance that a page of this user's came from; null: none.
   GroupedPages* SourceOf(model::FrameNumber page);
   GroupedPages* Longest();
 

@@ -124,17 +124,16 @@ void GroupedPages::Put(FrameNumber first, Order order, const CacheUser& user) {
   // Whoever clears a page that is not present has to map it for that.
   if (user.zeroes_freed && state() == PageState::kNotPresent) machine_->MapTemporarily(order.frames());
   Block& block = BlockOf(first);
-  ForEachPage(pages, [&](FrameNumber page) {
-    block.owners[IndexOf(page)] = user.zeroes_freed ? kNobody : OwnerOf(user);
-  });
+  ForEachPage(pages,
+              [&](FrameNumber page) { block.owners[IndexOf(page)] = user.zeroes_freed ? kNobody : OwnerOf(user); });
   block.is_stuck = false;
   AddIdle(pages);
   RestoreSpareBlock(first.AlignedDown(kFramesPer2M));
 }
 
-bool GroupedPages::Adopt(FrameNumber page) {
+bool GroupedPages::Adopt(FrameNumber page, bool was_used) {
   if (!MakeCached(Single(page))) return false;
-  Own(Single(page), kOrdinary);
+  Own(Single(page), was_used ? kOrdinary : kNobody);
   AddIdle(Single(page));
   RestoreSpareBlock(page.AlignedDown(kFramesPer2M));
   return true;

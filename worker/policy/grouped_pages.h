@@ -54,8 +54,9 @@ class GroupedPages {
   std::optional<model::FrameNumber> Take(const PageRequest& request);
   // Takes back what Take gave to this user. REQUIRES: the block is in state().
   void Put(model::FrameNumber block, model::Order order, const CacheUser& user);
-  // Takes a single page from ordinary traffic. REQUIRES: it is mapped. False: no memory for a split; it is not taken.
-  bool Adopt(model::FrameNumber page);
+  // Takes a single page that is the page allocator's, or was ordinary traffic's, whose data is in it then.
+  // REQUIRES: it is mapped. False: no memory for a split; it is not taken.
+  bool Adopt(model::FrameNumber page, bool was_used);
   // The page goes to the page allocator past the cache. REQUIRES: Take gave it; it is mapped.
   void Escape(model::FrameNumber page);
 
@@ -121,7 +122,8 @@ class GroupedPages {
   // The block with the fewest pages in use, all of which can be moved.
   std::optional<model::FrameNumber> EasiestToEmpty(const LiveCachedPages* live);
   bool CanEmpty(model::FrameNumber first, const Block& block, const LiveCachedPages* live) const;
-  // Moves what is in use of a block elsewhere, and takes all of it off the list. False: it is as it was, or less in use.
+  // Moves what is in use of a block elsewhere, and takes all of it off the list. False: it is as it was, or less in
+  // use.
   bool Empty(model::FrameNumber first, LiveCachedPages* live);
   bool MoveAway(model::FrameNumber page, LiveCachedPages* live);
 

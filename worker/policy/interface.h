@@ -79,8 +79,9 @@ class CacheType {
   // In which state it wants them back.
   virtual PageState StateOnFree(const CacheUser& user) const { return StateOnAllocate(user); }
 
-  // Takes back a block that Allocate gave to this user. REQUIRES: it is in the state that StateOnFree names.
-  virtual void Free(model::FrameNumber block, model::Order order, const CacheUser& user) = 0;
+  // Takes back a block that Allocate gave to this user. REQUIRES: `is` is what StateOnFree names, or what Allocate
+  // said.
+  virtual void Free(model::FrameNumber block, model::Order order, const CacheUser& user, PageState is) = 0;
 
   // Constant: every free of the page allocator asks DivertFree.
   virtual bool checks_frees() const { return false; }

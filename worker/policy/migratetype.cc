@@ -23,7 +23,8 @@ MigratetypeCache::MigratetypeCache(model::Machine* machine, const CacheOptions& 
         shape.rules.pageblock_mark = kMark;
         shape.rules.idle_blocks_kept = 0;
         // A whole block is what the buddy allocator coalesces: both are the same on lists of its own.
-        if (options.restore == CacheOptions::Restore::kOnCoalesce) shape.rules.restore = CacheOptions::Restore::kCollapse;
+        if (options.restore == CacheOptions::Restore::kOnCoalesce)
+          shape.rules.restore = CacheOptions::Restore::kCollapse;
         return shape;
       }()) {}
 

@@ -4,9 +4,8 @@ namespace dmfrag::policy {
 
 PerUserCache::PerUserCache(model::Machine* machine, const CacheOptions& options)
     : GroupedCache("per_user", machine, options,
-                   {.by_user = true,
-                    .rules = RulesFrom(options),
-                    .make_idle = MakeRecentPages,
-                    .make_source = [=] { return MakeRefillSource(machine, options, SmallerOrders::kOnlyWanted); }}) {}
+                   {.by_user = true, .rules = RulesFrom(options), .make_idle = MakeRecentPages, .make_source = [=] {
+                      return MakeRefillSource(machine, options, SmallerOrders::kOnlyWanted);
+                    }}) {}
 
 }  // namespace dmfrag::policy

@@ -3,10 +3,15 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "third_party/abseil_extras/status_macros.h"
+#include "worker/policy/debug_pagealloc.h"
+#include "worker/policy/freetype.h"
 #include "worker/policy/global.h"
+#include "worker/policy/hierarchical.h"
+#include "worker/policy/migratetype.h"
 #include "worker/policy/none.h"
 #include "worker/policy/per_user.h"
+#include "worker/policy/rox_pack.h"
+#include "worker/policy/unmapped_buddy.h"
 
 namespace dmfrag::policy {
 namespace {
@@ -23,21 +28,15 @@ std::unique_ptr<CacheType> Make(model::Machine* machine, const CacheOptions& opt
 
 constexpr Registered kRegistry[] = {
     {"none", Make<NoneCache>},
+    {"debug_pagealloc", Make<DebugPageallocCache>},
     {"global", Make<GlobalCache>},
     {"per_user", Make<PerUserCache>},
+    {"migratetype", Make<MigratetypeCache>},
+    {"unmapped_buddy", Make<UnmappedBuddyCache>},
+    {"hierarchical", Make<HierarchicalCache>},
+    {"rox_pack", Make<RoxPackCache>},
+    {"freetype", Make<FreetypeCache>},
 };
-
-absl::Status CheckOptions(const std::string& type, const CacheOptions& options) {
-  if (options.refill_order > model::kPageblockOrder) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("cache.", type, ".refill_order is ", options.refill_order.raw(), "; give 0 to 9"));
-  }
-  if (options.shrink_below_free_per_mille > 1000) {
-    return absl::InvalidArgumentError(absl::StrCat("cache.", type, ".shrink_below_free_per_mille is ",
-                                                   options.shrink_below_free_per_mille, "; give 0 to 1000"));
-  }
-  return absl::OkStatus();
-}
 
 }  // namespace
 
@@ -48,7 +47,6 @@ std::vector<std::string> CacheTypeNames() {
 }
 
 absl::StatusOr<std::unique_ptr<CacheType>> MakeCache(const CacheConfig& config, model::Machine* machine) {
-  RETURN_IF_ERROR(CheckOptions(config.type, config.options));
   for (const Registered& registered : kRegistry) {
     if (registered.name == config.type) return registered.make(machine, config.options);
   }

@@ -22,7 +22,8 @@ struct CacheConfig {
 std::vector<std::string> CacheTypeNames();
 
 // A cache of the configured type on `machine`, which must outlive it.
-// Errors: kInvalidArgument if there is no such type (the text lists them), or an option is out of range.
+// Errors: kInvalidArgument if there is no such type (the text lists them). REQUIRES: options within the ranges that
+// CacheOptions names.
 absl::StatusOr<std::unique_ptr<CacheType>> MakeCache(const CacheConfig& config, model::Machine* machine);
 
 }  // namespace dmfrag::policy

@@ -28,7 +28,11 @@ struct TrafficMaker {
 
 }  // namespace
 
-ObjectTraffic TrafficOf(const UserConfig& user) { return std::visit(TrafficMaker{}, user.kind); }
+ObjectTraffic TrafficOf(const UserConfig& user) {
+  ObjectTraffic traffic = std::visit(TrafficMaker{}, user.kind);
+  traffic.atomic_per_mille = user.atomic_per_mille;
+  return traffic;
+}
 
 std::vector<ObjectTraffic> TrafficOf(const std::vector<UserConfig>& users) {
   std::vector<ObjectTraffic> traffic;

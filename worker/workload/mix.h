@@ -42,6 +42,7 @@ struct UserConfig {
       kind;
   // How often it comes, in thousandths of what its interval says, for all time.
   uint64_t rate_thousandths = 1000;
+  uint32_t atomic_per_mille = 0;  // see ObjectTraffic
 };
 
 // How often one user comes during a phase, in thousandths of its own rate.

@@ -32,6 +32,7 @@ std::optional<Operation> ObjectStream::Next() {
   operation.kind = Operation::Kind::kCreate;
   operation.time = next_creation_;
   operation.object = next_object_++;
+  operation.can_sleep = !IsAtomic(operation.object);
   operation.allocations = Draw(traffic_.size_allocations, sizes_);
   if (traffic_.detail.has_value()) operation.detail = Draw(*traffic_.detail, details_);
   operation.end = next_creation_.AfterUs(Draw(traffic_.lifetime_us, lifetimes_));
@@ -39,5 +40,8 @@ std::optional<Operation> ObjectStream::Next() {
   next_creation_ = clock_.Next(Draw(traffic_.interval_us, intervals_), horizon_);
   return operation;
 }
+
+// Any step without a common divisor with 1000 spreads them.
+bool ObjectStream::IsAtomic(uint64_t object) const { return object * 617 % 1000 < traffic_.atomic_per_mille; }
 
 }  // namespace dmfrag::workload

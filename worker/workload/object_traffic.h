@@ -32,6 +32,9 @@ struct ObjectTraffic {
   const Permission* permission = nullptr;  // null: none is ever changed
   bool page_cache = false;                 // an object ends when the kernel takes its pages back, and not by itself
   uint32_t read_again_percent = 0;         // of the page cache
+  // Of its objects, in thousandths, those whose callers cannot sleep. Spread evenly, without a draw, so that streams do not
+  // depend on it.
+  uint32_t atomic_per_mille = 0;
   uint32_t pool_per_mille = 0;             // of the machine, that a pool keeps at most (Permission::Unit::kPool)
 };
 
@@ -71,6 +74,8 @@ class ObjectStream {
   std::optional<Operation> Next();
 
  private:
+  bool IsAtomic(uint64_t object) const;
+
   struct End {
     SimTime time;
     uint64_t object;

@@ -23,6 +23,7 @@ struct Operation {
   model::Order order = {};
   model::Migratetype type = model::Migratetype::kUnmovable;
   SimTime end = {};     // kCreate: when the object ends; the end of time if never
+  bool can_sleep = true;  // its caller may wait for memory (no GFP_ATOMIC)
   uint64_t detail = 0;  // of the object, where its kind of user has one more figure (ObjectTraffic::detail)
 };
 
