@@ -48,7 +48,8 @@ TEST(ListTest, ShowsCacheTypesWithOptionsAndRefusals) {
   EXPECT_THAT(result.out, testing::StartsWith("per_user\n"));
   EXPECT_THAT(result.out, HasSubstr("evidence: against a published figure"));
   EXPECT_THAT(result.out, testing::ContainsRegex("refill_order +9 +0 to 9 +PKS series"));
-  EXPECT_THAT(result.out, testing::ContainsRegex("free_path +dedicated_api +dedicated_api, back_pointer, gather_batch"));
+  EXPECT_THAT(result.out,
+              testing::ContainsRegex("free_path +dedicated_api +dedicated_api, back_pointer, gather_batch"));
   EXPECT_THAT(result.out, testing::ContainsRegex("free_path.divert +a pageblock mark does not say which user"));
   EXPECT_EQ(RunList({"cache_types", "per_user"}).out, result.out);
 }

@@ -5,8 +5,8 @@
 
 namespace dmfrag::client {
 
-// The cache types that a spec can name, in order of their declaration (cache.proto), each with where it comes from, where
-// it departs, what stands behind its results, its options, and what it refuses and why.
+// The cache types that a spec can name, in order of their declaration (cache.proto), each with where it comes from,
+// where it departs, what stands behind its results, its options, and what it refuses and why.
 Listing ListCacheTypes();
 
 }  // namespace dmfrag::client

@@ -12,9 +12,9 @@
 namespace dmfrag::client {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::Not;
-using testing::Contains;
 
 nlohmann::json TypeInJson(const std::string& name) {
   for (const auto& entry : nlohmann::json::parse(ListingJson(ListCacheTypes()))) {

@@ -52,8 +52,7 @@ std::string FigureTable(const Listing& listing, const std::vector<ListedFigure>&
     const char* title;
     std::string (*text)(const ListedFigure& figure);
   };
-  std::vector<Column> columns = {
-      {listing.values_are.c_str(), DefaultOf}, {"allowed", AllowedOf}, {"from", OriginOf}};
+  std::vector<Column> columns = {{listing.values_are.c_str(), DefaultOf}, {"allowed", AllowedOf}, {"from", OriginOf}};
   std::erase_if(columns, [&](const Column& column) {
     return std::all_of(figures.begin(), figures.end(),
                        [&](const ListedFigure& figure) { return column.text(figure).empty(); });

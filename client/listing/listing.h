@@ -17,10 +17,10 @@ struct ListedRange {
 
 // One figure or option of a listed thing.
 struct ListedFigure {
-  std::string name;                          // as sweep files write it
-  std::string default_value;                 // "" if it has to be given
-  std::vector<std::string> values = {};      // those that may be written, if they have names
-  std::optional<ListedRange> range = {};     // of a number, if its own description gives one
+  std::string name;                       // as sweep files write it
+  std::string default_value;              // "" if it has to be given
+  std::vector<std::string> values = {};   // those that may be written, if they have names
+  std::optional<ListedRange> range = {};  // of a number, if its own description gives one
   bool guess = false;
   std::string source;
 };
@@ -42,8 +42,8 @@ struct ListedEntry {
 };
 
 struct Listing {
-  std::string figures_are;  // title of the column of their names
-  std::string values_are;   // title of the column of their defaults
+  std::string figures_are;              // title of the column of their names
+  std::string values_are;               // title of the column of their defaults
   std::string figures_key = "figures";  // their name in JSON
   std::vector<ListedEntry> entries = {};
 };

@@ -81,8 +81,8 @@ absl::StatusOr<FieldPath> ParsePath(const SourceFile& file, const SourceEntry& a
     }
     const FieldDescriptor* field = FindField(*type, segment);
     if (field == nullptr) {
-      return file.Error(axis.key_place, absl::StrCat("axis ", Shown(axis.key), ": ",
-                                                     UnknownName("unknown name ", *type, segment)));
+      return file.Error(axis.key_place,
+                        absl::StrCat("axis ", Shown(axis.key), ": ", UnknownName("unknown name ", *type, segment)));
     }
     path.push_back(field);
     type = field->message_type();

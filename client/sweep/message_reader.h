@@ -45,8 +45,8 @@ const google::protobuf::FieldDescriptor* FindField(const google::protobuf::Descr
 // The field names a capture: its value is a SHA-256, and a sweep file writes the file.
 bool NamesCapture(const google::protobuf::FieldDescriptor& field);
 
-// What is said of a name that is no field of `message`: why a cache type has no such option, or `what` ("unknown key "),
-// the name and those that are allowed.
+// What is said of a name that is no field of `message`: why a cache type has no such option, or `what` ("unknown key
+// "), the name and those that are allowed.
 std::string UnknownName(std::string_view what, const google::protobuf::Descriptor& message, std::string_view written);
 
 // Fills `message` from a map, or from a scalar if it has a oneof. Errors: INVALID_ARGUMENT with the place.

@@ -87,7 +87,7 @@ std::optional<std::string> WhyNoOption(const Descriptor& type, std::string_view 
 std::optional<std::string> WhyNoValue(const FieldDescriptor& option, const EnumValueDescriptor& value) {
   const std::string* reason = ReasonFor(option, value);
   if (reason == nullptr) return std::nullopt;
-  return absl::StrCat(ValueName(value), " is nothing for ", MemberOf(*option.containing_type())->name(), ": ", *reason,
+  return absl::StrCat(ValueName(value), " is refused by ", MemberOf(*option.containing_type())->name(), ": ", *reason,
                       "; ", AllowedNames("", AllowedValues(option)));
 }
 

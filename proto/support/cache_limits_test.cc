@@ -148,10 +148,10 @@ TEST(CacheLimitsTest, EveryNumberHasARangeAndIsCheckedAgainstIt) {
       };
       EXPECT_EQ(Refusal(spec(figure.max())), "");
       EXPECT_EQ(Refusal(spec(figure.min())), "");
-      EXPECT_EQ(Refusal(spec(figure.max() + 1)),
-                "cache." + type->name() + "." + option->name() + ": " + std::to_string(figure.max() + 1) +
-                    " is out of range; allowed are " + std::to_string(figure.min()) + " to " +
-                    std::to_string(figure.max()));
+      EXPECT_EQ(Refusal(spec(figure.max() + 1)), "cache." + type->name() + "." + option->name() + ": " +
+                                                     std::to_string(figure.max() + 1) +
+                                                     " is out of range; allowed are " + std::to_string(figure.min()) +
+                                                     " to " + std::to_string(figure.max()));
       ++checked;
     }
   }
@@ -160,10 +160,10 @@ TEST(CacheLimitsTest, EveryNumberHasARangeAndIsCheckedAgainstIt) {
 
 TEST(CacheLimitsTest, RefusedValuesNameTheReasonAndWhatIsAllowed) {
   EXPECT_EQ(Refusal("per_user { free_path: FREE_PATH_DIVERT }"),
-            "cache.per_user.free_path: divert is nothing for per_user: a pageblock mark does not say which user a page "
+            "cache.per_user.free_path: divert is refused by per_user: a pageblock mark does not say which user a page "
             "belongs to; allowed: dedicated_api, back_pointer, gather_batch");
   EXPECT_THAT(Refusal("none { table_source: TABLE_SOURCE_CACHE }"),
-              HasSubstr("cache.none.table_source: cache is nothing for none: there is no cache; allowed: buddy, "));
+              HasSubstr("cache.none.table_source: cache is refused by none: there is no cache; allowed: buddy, "));
   EXPECT_THAT(Refusal("migratetype { restore: RESTORE_POLICY_ON_SHRINK }"), HasSubstr("it has no shrinker"));
   EXPECT_THAT(Refusal("hierarchical { cached_entry: CACHED_ENTRY_RW_4K }"), HasSubstr("its pages are not present"));
   EXPECT_EQ(Refusal(""), "cache: is required; for example none or global");

@@ -58,7 +58,8 @@ absl::Status CheckAtomic(const std::string& path, const v1::User& user) {
   RETURN_IF_ERROR(CheckRange(path, user.atomic_per_mille(), 0, 1000));
   const FieldDescriptor& kind = *KindOf(user);
   if (user.atomic_per_mille() == 0 || InfoOf(kind).single_pages()) return absl::OkStatus();
-  return WrongField(path, absl::StrCat(kind.name(), " changes no single pages of a cache, which alone are asked for by "
+  return WrongField(path, absl::StrCat(kind.name(),
+                                       " changes no single pages of a cache, which alone are asked for by "
                                        "callers that cannot sleep; leave it out, or take one of ",
                                        absl::StrJoin(KindsOfSinglePages(), ", ")));
 }
@@ -123,9 +124,7 @@ const FieldDescriptor* KindOf(const v1::User& user) {
   return user.GetReflection()->GetOneofFieldDescriptor(user, v1::User::descriptor()->FindOneofByName("kind"));
 }
 
-v1::UserCategory CategoryOf(const v1::User& user) {
-  return InfoOf(*KindOf(user)).category();
-}
+v1::UserCategory CategoryOf(const v1::User& user) { return InfoOf(*KindOf(user)).category(); }
 
 std::vector<std::string> UserKindNames() {
   const google::protobuf::OneofDescriptor& kinds = *v1::User::descriptor()->FindOneofByName("kind");
