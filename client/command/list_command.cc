@@ -5,9 +5,11 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "client/command/registry.h"
+#include "client/listing/cache_types.h"
 #include "client/listing/listing.h"
 #include "client/listing/presets.h"
 #include "client/listing/user_kinds.h"
+#include "client/sweep/message_reader.h"
 #include "proto/support/spelling.h"
 
 namespace dmfrag::client {
@@ -18,23 +20,27 @@ struct NamedListing {
   Listing (*make)();
 };
 
-constexpr NamedListing kListings[] = {{"presets", ListPresets}, {"users", ListUserKinds}};
+constexpr NamedListing kListings[] = {
+    {"cache-types", ListCacheTypes}, {"presets", ListPresets}, {"users", ListUserKinds}};
+
+// Whether both are one name, '-' and '_' being the same.
+bool IsNamed(const std::string& name, const std::string& written) { return NormalName(name) == NormalName(written); }
 
 // Says what a spec can name, with defaults and sources; asks no server.
 class ListCommand : public Command {
  public:
   CLI::App* Register(CLI::App& app) override {
-    CLI::App* sub = app.add_subcommand("list", "List what a spec can name: kinds of users, presets");
-    sub->add_option("WHAT", what_, "presets or users")->required();
+    CLI::App* sub = app.add_subcommand("list", "List what a spec can name: cache types, kinds of users, presets");
+    sub->add_option("WHAT", what_, "cache-types, presets or users")->required();
     sub->add_option("NAME", name_, "This one alone");
-    sub->footer("Example:\n  dmfrag list users bpf");
+    sub->footer("Example:\n  dmfrag list cache-types per-user");
     return sub;
   }
 
   absl::StatusOr<ExitCode> Run(const GlobalOptions& options, Environment& environment) override {
     std::vector<std::string> names;
     for (const NamedListing& listing : kListings) {
-      if (what_ == listing.name) return Print(listing.make(), options.output, environment);
+      if (IsNamed(listing.name, what_)) return Print(listing.make(), options.output, environment);
       names.emplace_back(listing.name);
     }
     return absl::InvalidArgumentError(
@@ -46,7 +52,7 @@ class ListCommand : public Command {
     if (!name_.empty()) {
       std::vector<std::string> names;
       for (const ListedEntry& entry : listing.entries) names.push_back(entry.name);
-      std::erase_if(listing.entries, [&](const ListedEntry& entry) { return entry.name != name_; });
+      std::erase_if(listing.entries, [&](const ListedEntry& entry) { return !IsNamed(entry.name, name_); });
       if (listing.entries.empty()) {
         return absl::InvalidArgumentError(
             absl::StrCat("there is no \"", name_, "\" among ", what_, "; ", AllowedNames(name_, names)));

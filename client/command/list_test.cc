@@ -38,8 +38,31 @@ TEST(ListTest, ShowsPresetsWithTheirUsers) {
 TEST(ListTest, CsvHasARowForEachFigure) {
   const ProgramResult result = RunList({"users", "secretmem", "-o", "csv"});
   EXPECT_EQ(result.code, ExitCode::kOk) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("name,figure,default,guess,source\r\n"));
-  EXPECT_THAT(result.out, HasSubstr("secretmem,interval,exponential mean=20 ms,true,"));
+  EXPECT_THAT(result.out, HasSubstr("name,figure,default,allowed,guess,source\r\n"));
+  EXPECT_THAT(result.out, HasSubstr("secretmem,interval,exponential mean=20 ms,,true,"));
+}
+
+TEST(ListTest, ShowsCacheTypesWithOptionsAndRefusals) {
+  const ProgramResult result = RunList({"cache-types", "per-user"});
+  EXPECT_EQ(result.code, ExitCode::kOk) << result.err;
+  EXPECT_THAT(result.out, testing::StartsWith("per_user\n"));
+  EXPECT_THAT(result.out, HasSubstr("evidence: against a published figure"));
+  EXPECT_THAT(result.out, testing::ContainsRegex("refill_order +9 +0 to 9 +PKS series"));
+  EXPECT_THAT(result.out,
+              testing::ContainsRegex("free_path +dedicated_api +dedicated_api, back_pointer, gather_batch"));
+  EXPECT_THAT(result.out, testing::ContainsRegex("free_path.divert +a pageblock mark does not say which user"));
+  EXPECT_EQ(RunList({"cache_types", "per_user"}).out, result.out);
+}
+
+TEST(ListTest, CacheTypesHaveAllInJsonAndCsv) {
+  const ProgramResult json_result = RunList({"cache-types", "-o", "json"});
+  EXPECT_EQ(json_result.code, ExitCode::kOk) << json_result.err;
+  EXPECT_EQ(nlohmann::json::parse(json_result.out).size(), 9u);
+  const ProgramResult csv = RunList({"cache-types", "migratetype", "-o", "csv"});
+  EXPECT_EQ(csv.code, ExitCode::kOk) << csv.err;
+  EXPECT_THAT(csv.out, HasSubstr("name,figure,default,allowed,guess,source,refused\r\n"));
+  EXPECT_THAT(csv.out, HasSubstr("migratetype,restore,never,\"never, on_coalesce, collapse\",false,,\r\n"));
+  EXPECT_THAT(csv.out, HasSubstr("migratetype,restore.on_shrink,,,,,it has no shrinker\r\n"));
 }
 
 TEST(ListTest, SaysWhatThereIs) {

@@ -114,7 +114,9 @@ TEST_F(SubmitRunTest, AWrongFileIsOneLineAndReachesNoServer) {
   const ProgramResult result = Run({"run", sweep_});
   EXPECT_EQ(result.code, ExitCode::kUsage);
   EXPECT_EQ(result.err,
-            "dmfrag: " + sweep_ + ":1:15: unknown name \"globel\"; allowed: none, global, per_user (did you mean \"global\"?)\n");
+            "dmfrag: " + sweep_ +
+                ":1:15: unknown name \"globel\"; allowed: none, debug_pagealloc, global, per_user, "
+                "migratetype, unmapped_buddy, hierarchical, rox_pack, freetype (did you mean \"global\"?)\n");
   EXPECT_THAT(result.out, IsEmpty());
   EXPECT_THAT(server_.experiments.created, IsEmpty());
 }

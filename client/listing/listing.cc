@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/format/csv.h"
 #include "client/format/table.h"
 
@@ -35,33 +36,71 @@ std::string OriginOf(const ListedFigure& figure) {
   return figure.source.empty() ? "a guess" : absl::StrCat("a guess: ", figure.source);
 }
 
-// Figures with where they come from, if that is known of any.
+// "any, bounded_region", or "0 to 9".
+std::string AllowedOf(const ListedFigure& figure) {
+  if (figure.range.has_value()) return absl::StrCat(figure.range->min, " to ", figure.range->max);
+  return absl::StrJoin(figure.values, ", ");
+}
+
+std::string DefaultOf(const ListedFigure& figure) {
+  return figure.default_value.empty() ? "(to be given)" : figure.default_value;
+}
+
+// Columns whose text is empty for all figures are left out.
 std::string FigureTable(const Listing& listing, const std::vector<ListedFigure>& figures) {
-  const bool has_origins =
-      std::any_of(figures.begin(), figures.end(), [](const ListedFigure& figure) { return !OriginOf(figure).empty(); });
+  struct Column {
+    const char* title;
+    std::string (*text)(const ListedFigure& figure);
+  };
+  std::vector<Column> columns = {{listing.values_are.c_str(), DefaultOf}, {"allowed", AllowedOf}, {"from", OriginOf}};
+  std::erase_if(columns, [&](const Column& column) {
+    return std::all_of(figures.begin(), figures.end(),
+                       [&](const ListedFigure& figure) { return column.text(figure).empty(); });
+  });
   Table table;
   table.AddColumn("  " + listing.figures_are, Table::Align::kLeft);
-  table.AddColumn(listing.values_are, Table::Align::kLeft);
-  if (has_origins) table.AddColumn("from", Table::Align::kLeft);
+  for (const Column& column : columns) table.AddColumn(column.title, Table::Align::kLeft);
   for (const ListedFigure& figure : figures) {
-    std::vector<Cell> row = {{"  " + figure.name},
-                             {figure.default_value.empty() ? "(to be given)" : figure.default_value}};
-    if (has_origins) row.push_back({OriginOf(figure)});
+    std::vector<Cell> row = {{"  " + figure.name}};
+    for (const Column& column : columns) row.push_back({column.text(figure)});
     table.AddRow(std::move(row));
   }
   return table.Render(/*styled=*/false);
 }
 
-nlohmann::ordered_json EntryJson(const ListedEntry& entry) {
+std::string RefusalTable(const std::vector<ListedRefusal>& refused) {
+  Table table;
+  table.AddColumn("  refused", Table::Align::kLeft);
+  table.AddColumn("because", Table::Align::kLeft);
+  for (const ListedRefusal& refusal : refused) table.AddRow({{"  " + refusal.name}, {refusal.reason}});
+  return table.Render(/*styled=*/false);
+}
+
+nlohmann::ordered_json FigureJson(const ListedFigure& figure) {
+  nlohmann::ordered_json json{{"name", figure.name}};
+  if (!figure.default_value.empty()) json["default"] = figure.default_value;
+  if (!figure.values.empty()) json["allowed"] = figure.values;
+  if (figure.range.has_value()) {
+    json["min"] = figure.range->min;
+    json["max"] = figure.range->max;
+  }
+  json["guess"] = figure.guess;
+  json["source"] = figure.source;
+  return json;
+}
+
+bool HasRefusals(const Listing& listing) {
+  return std::any_of(listing.entries.begin(), listing.entries.end(),
+                     [](const ListedEntry& entry) { return !entry.refused.empty(); });
+}
+
+nlohmann::ordered_json EntryJson(const Listing& listing, const ListedEntry& entry) {
   nlohmann::ordered_json json{{"name", entry.name}, {"meaning", entry.meaning}};
   for (const auto& [name, text] : entry.facts) json[name] = text;
-  json["figures"] = nlohmann::ordered_json::array();
-  for (const ListedFigure& figure : entry.figures) {
-    nlohmann::ordered_json one{{"name", figure.name}};
-    if (!figure.default_value.empty()) one["default"] = figure.default_value;
-    one["guess"] = figure.guess;
-    one["source"] = figure.source;
-    json["figures"].push_back(std::move(one));
+  json[listing.figures_key] = nlohmann::ordered_json::array();
+  for (const ListedFigure& figure : entry.figures) json[listing.figures_key].push_back(FigureJson(figure));
+  for (const ListedRefusal& refusal : entry.refused) {
+    json["refused"].push_back({{"name", refusal.name}, {"reason", refusal.reason}});
   }
   return json;
 }
@@ -76,22 +115,33 @@ std::string ListingText(const Listing& listing, size_t columns) {
       if (!fact.empty()) text += Wrapped(absl::StrCat(name, ":"), fact, columns);
     }
     if (!entry.figures.empty()) text += FigureTable(listing, entry.figures);
+    if (!entry.refused.empty()) text += RefusalTable(entry.refused);
   }
   return text;
 }
 
 std::string ListingJson(const Listing& listing) {
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
-  for (const ListedEntry& entry : listing.entries) json.push_back(EntryJson(entry));
+  for (const ListedEntry& entry : listing.entries) json.push_back(EntryJson(listing, entry));
   return json.dump(2) + "\n";
 }
 
 std::string ListingCsv(const Listing& listing) {
-  std::string csv = CsvRecord({"name", "figure", "default", "guess", "source"});
+  const bool has_refusals = HasRefusals(listing);
+  const auto record = [&](std::vector<std::string> row, const std::string& refused) {
+    if (has_refusals) row.push_back(refused);
+    return CsvRecord(row);
+  };
+  std::string csv = record({"name", "figure", "default", "allowed", "guess", "source"}, "refused");
   for (const ListedEntry& entry : listing.entries) {
-    if (entry.figures.empty()) csv += CsvRecord({entry.name, "", "", "", ""});
+    if (entry.figures.empty()) csv += record({entry.name, "", "", "", "", ""}, "");
     for (const ListedFigure& figure : entry.figures) {
-      csv += CsvRecord({entry.name, figure.name, figure.default_value, figure.guess ? "true" : "false", figure.source});
+      csv += record({entry.name, figure.name, figure.default_value, AllowedOf(figure), figure.guess ? "true" : "false",
+                     figure.source},
+                    "");
+    }
+    for (const ListedRefusal& refusal : entry.refused) {
+      csv += record({entry.name, refusal.name, "", "", "", ""}, refusal.reason);
     }
   }
   return csv;

@@ -41,7 +41,7 @@ Listing ListPresets() {
     entry.name = preset.name();
     entry.meaning = preset.about();
     for (const v1::User& user : preset.mix().users()) {
-      entry.figures.push_back({.name = user.name(), .default_value = UserText(user), .guess = false, .source = ""});
+      entry.figures.push_back({.name = user.name(), .default_value = UserText(user), .source = ""});
     }
   }
   return listing;

@@ -3,7 +3,7 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 
-#include "client/sweep/axis_label.h"
+#include "client/listing/figures.h"
 #include "client/sweep/message_reader.h"
 #include "dmfrag/v1/annotations.pb.h"
 #include "dmfrag/v1/job_spec.pb.h"
@@ -13,7 +13,6 @@ namespace dmfrag::client {
 namespace {
 
 using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
 
 const char* CategoryText(v1::UserCategory category) {
   switch (category) {
@@ -45,32 +44,19 @@ v1::JobSpec SpecOf(const FieldDescriptor& kind) {
   return WithDefaults(spec);
 }
 
-ListedFigure FigureOf(const Message& user, const FieldDescriptor& field) {
-  const v1::Figure& figure = field.options().GetExtension(v1::figure);
-  const bool has_default = field.options().HasExtension(v1::frozen_default);
-  return {.name = SweepName(field),
-          .default_value = has_default ? FieldLabel(user, field) : "",
-          .guess = figure.guess(),
-          .source = figure.source()};
-}
-
 ListedEntry EntryOf(const FieldDescriptor& kind) {
   const v1::UserKind& known = kind.message_type()->options().GetExtension(v1::user_kind);
-  ListedEntry entry{.name = SweepName(kind),
-                    .meaning = known.meaning(),
-                    .facts = {{"category", CategoryText(known.category())},
-                              {"pages", ReachText(known.reach())},
-                              {"permission", known.permission()},
-                              {"free_path", known.free_path()},
-                              {"source", known.source()}},
-                    .figures = {}};
   const v1::JobSpec spec = SpecOf(kind);
   const v1::User& user = spec.workload().mix().users(0);
-  const Message& figures = user.GetReflection()->GetMessage(user, &kind);
-  for (int i = 0; i < kind.message_type()->field_count(); ++i) {
-    entry.figures.push_back(FigureOf(figures, *kind.message_type()->field(i)));
-  }
-  return entry;
+  return {.name = SweepName(kind),
+          .meaning = known.meaning(),
+          .facts = {{"category", CategoryText(known.category())},
+                    {"pages", ReachText(known.reach())},
+                    {"permission", known.permission()},
+                    {"free_path", known.free_path()},
+                    {"atomic_per_mille", known.single_pages() ? "taken" : "refused"},
+                    {"source", known.source()}},
+          .figures = FiguresOf(user.GetReflection()->GetMessage(user, &kind))};
 }
 
 }  // namespace
@@ -78,9 +64,7 @@ ListedEntry EntryOf(const FieldDescriptor& kind) {
 Listing ListUserKinds() {
   const google::protobuf::OneofDescriptor& kinds = *v1::User::descriptor()->FindOneofByName("kind");
   Listing listing{.figures_are = "figure", .values_are = "default"};
-  for (int i = 0; i < kinds.field_count(); ++i) {
-    if (!IsPlanned(*kinds.field(i))) listing.entries.push_back(EntryOf(*kinds.field(i)));
-  }
+  for (int i = 0; i < kinds.field_count(); ++i) listing.entries.push_back(EntryOf(*kinds.field(i)));
   return listing;
 }
 

@@ -14,7 +14,6 @@ namespace {
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 
-// Planned kinds too: what they say is settled with their fields.
 const google::protobuf::OneofDescriptor& Kinds() { return *v1::User::descriptor()->FindOneofByName("kind"); }
 
 TEST(UserKindsTest, EveryKindSaysWhatItIs) {

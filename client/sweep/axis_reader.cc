@@ -82,22 +82,12 @@ absl::StatusOr<FieldPath> ParsePath(const SourceFile& file, const SourceEntry& a
     const FieldDescriptor* field = FindField(*type, segment);
     if (field == nullptr) {
       return file.Error(axis.key_place,
-                        absl::StrCat("axis ", Shown(axis.key), ": unknown name ", Shown(segment), "; ",
-                                     AllowedNames(WithoutUnit(NormalName(segment)), SweepNames(*type))));
+                        absl::StrCat("axis ", Shown(axis.key), ": ", UnknownName("unknown name ", *type, segment)));
     }
     path.push_back(field);
     type = field->message_type();
   }
   return path;
-}
-
-absl::Status CheckNotPlanned(const SourceFile& file, const SourceEntry& axis, const FieldPath& path) {
-  for (const FieldDescriptor* field : path) {
-    if (!IsPlanned(*field)) continue;
-    return file.Error(axis.key_place, absl::StrCat("axis ", Shown(axis.key), ": ", SweepName(*field),
-                                                   " is planned, and no model implements it yet; leave the axis out"));
-  }
-  return absl::OkStatus();
 }
 
 // "machine.memory_bytes", as the protocol wants it.
@@ -148,7 +138,6 @@ absl::Status CheckNoValueTwice(const SourceFile& file, const SourceNode& list, c
 absl::Status ReadAxis(const SourceFile& file, const SourceEntry& entry, v1::Experiment& experiment) {
   absl::StatusOr<FieldPath> path = ParsePath(file, entry);
   if (!path.ok()) return path.status();
-  RETURN_IF_ERROR(CheckNotPlanned(file, entry, *path));
   const std::string proto_path = ProtoPath(*path);
   RETURN_IF_ERROR(CheckDisjoint(file, entry, proto_path, experiment));
   const SourceNode& list = entry.value;

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "dmfrag/v1/annotations.pb.h"
+#include "proto/support/cache_limits.h"
 #include "proto/support/spelling.h"
 #include "proto/support/value_name.h"
 #include "third_party/abseil_extras/status_macros.h"
@@ -27,17 +29,6 @@ constexpr std::string_view kBytesSuffix = "_bytes";
 constexpr std::string_view kMicrosecondsSuffix = "_us";
 constexpr std::string_view kDigestSuffix = "_sha256";
 constexpr std::string_view kThousandthsSuffix = "_thousandths";
-constexpr char kPlannedText[] = "is planned, and no model implements it yet";
-
-bool IsPlannedValue(const EnumValueDescriptor& value) { return value.options().GetExtension(v1::planned_value); }
-
-std::vector<std::string> ValueNames(const EnumDescriptor& type) {
-  std::vector<std::string> names;
-  for (int i = 0; i < type.value_count(); ++i) {
-    if (type.value(i)->number() != 0 && !IsPlannedValue(*type.value(i))) names.push_back(ValueName(*type.value(i)));
-  }
-  return names;
-}
 
 // Upper case, '.' and '-' for '_'.
 std::string EnumKey(std::string_view written) {
@@ -63,9 +54,7 @@ const OneofDescriptor* OnlyOneof(const Descriptor& type) {
 std::vector<std::string> MemberNames(const OneofDescriptor& oneof) {
   std::vector<std::string> names;
   for (int i = 0; i < oneof.field_count(); ++i) {
-    if (oneof.field(i)->message_type() != nullptr && !IsPlanned(*oneof.field(i))) {
-      names.push_back(SweepName(*oneof.field(i)));
-    }
+    if (oneof.field(i)->message_type() != nullptr) names.push_back(SweepName(*oneof.field(i)));
   }
   return names;
 }
@@ -150,13 +139,7 @@ class Reader {
     for (const SourceEntry& entry : node.entries) {
       const FieldDescriptor* field = FindField(type, entry.key);
       if (field == nullptr) {
-        return file_.Error(entry.key_place,
-                           absl::StrCat("unknown key ", Shown(entry.key), "; ",
-                                        AllowedNames(WithoutUnit(NormalName(entry.key)), SweepNames(type))));
-      }
-      if (IsPlanned(*field)) {
-        return file_.Error(entry.key_place,
-                           absl::StrCat(Shown(entry.key), " ", kPlannedText, "; ", AllowedNames("", SweepNames(type))));
+        return file_.Error(entry.key_place, UnknownName("unknown key ", type, entry.key));
       }
       // `a-b` beside `a_b`.
       if (std::find(seen.begin(), seen.end(), field) != seen.end()) {
@@ -185,10 +168,6 @@ class Reader {
     if (oneof == nullptr) return file_.Error(node.place, absl::StrCat(KindText(node), "; ", MessageForm(type)));
     const FieldDescriptor* field = FindField(type, node.scalar);
     if (field != nullptr && field->message_type() != nullptr) {
-      if (IsPlanned(*field)) {
-        return file_.Error(node.place, absl::StrCat(Shown(node.scalar), " ", kPlannedText, "; ",
-                                                    AllowedNames("", MemberNames(*oneof))));
-      }
       message.GetReflection()->MutableMessage(&message, field);
       return absl::OkStatus();
     }
@@ -222,7 +201,7 @@ class Reader {
       case FieldDescriptor::CPPTYPE_BOOL:
         return "true or false";
       case FieldDescriptor::CPPTYPE_ENUM:
-        return "one of " + absl::StrJoin(ValueNames(*field.enum_type()), ", ");
+        return "one of " + absl::StrJoin(AllowedValues(field), ", ");
       case FieldDescriptor::CPPTYPE_STRING:
         return NamesCapture(field) ? "a capture's file, e.g. capture.json.xz" : "a text";
       default:
@@ -283,15 +262,13 @@ class Reader {
   }
 
   absl::Status ReadEnum(const SourceNode& node, const FieldDescriptor& field, Message& message) const {
-    const EnumDescriptor& type = *field.enum_type();
-    const EnumValueDescriptor* value = FindValue(type, node.scalar);
+    const EnumValueDescriptor* value = FindValue(*field.enum_type(), node.scalar);
     if (value == nullptr || value->number() == 0) {
       return file_.Error(node.place, absl::StrCat("unknown ", SweepName(field), " ", Shown(node.scalar), "; ",
-                                                  AllowedNames(NormalName(node.scalar), ValueNames(type))));
+                                                  AllowedNames(NormalName(node.scalar), AllowedValues(field))));
     }
-    if (IsPlannedValue(*value)) {
-      return file_.Error(node.place,
-                         absl::StrCat(Shown(node.scalar), " ", kPlannedText, "; ", AllowedNames("", ValueNames(type))));
+    if (const std::optional<std::string> why = WhyNoValue(field, *value)) {
+      return file_.Error(node.place, absl::StrCat(SweepName(field), ": ", *why));
     }
     if (field.is_repeated()) {
       message.GetReflection()->AddEnum(&message, &field, value);
@@ -391,9 +368,7 @@ std::string NormalName(std::string_view written) {
 
 std::vector<std::string> SweepNames(const Descriptor& message) {
   std::vector<std::string> names;
-  for (int i = 0; i < message.field_count(); ++i) {
-    if (!IsPlanned(*message.field(i))) names.push_back(SweepName(*message.field(i)));
-  }
+  for (int i = 0; i < message.field_count(); ++i) names.push_back(SweepName(*message.field(i)));
   return names;
 }
 
@@ -406,12 +381,18 @@ const FieldDescriptor* FindField(const Descriptor& message, std::string_view wri
   return nullptr;
 }
 
+std::string UnknownName(std::string_view what, const Descriptor& message, std::string_view written) {
+  const std::string name = WithoutUnit(NormalName(written));
+  if (const std::optional<std::string> why = WhyNoOption(message, name)) {
+    return absl::StrCat(Shown(written), " ", *why);
+  }
+  return absl::StrCat(std::string(what), Shown(written), "; ", AllowedNames(name, SweepNames(message)));
+}
+
 bool NamesCapture(const FieldDescriptor& field) {
   return field.cpp_type() == FieldDescriptor::CPPTYPE_STRING && !field.is_repeated() &&
          std::string_view(field.name()).ends_with(kDigestSuffix);
 }
-
-bool IsPlanned(const FieldDescriptor& field) { return field.options().GetExtension(v1::planned); }
 
 absl::Status ReadMessage(const SourceFile& file, const SourceNode& node, Unit unit, Message& message) {
   return Reader(file).ReadMessage(node, unit, message);

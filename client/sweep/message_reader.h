@@ -21,8 +21,8 @@ namespace dmfrag::client {
 // fields named *_thousandths are decimal numbers, and those marked `unitless` plain. A list of messages of a text and a
 // number may be a map from the one to the other. Enums: the value's name without its prefix, in any case, '.' and '-'
 // for '_' ("6.12"). A scalar for a message with a oneof: the oneof's member message of that name, with its defaults;
-// else its string member. A field named *_sha256 takes a capture's file (or its digest). Fields and enum values marked
-// `planned` are refused.
+// else its string member. A field named *_sha256 takes a capture's file (or its digest). What a cache type
+// refuses (cache.proto) is refused with its reason.
 
 // Name of a field in sweep files, and the unit its suffix says; `outer` if it has none.
 std::string SweepName(const google::protobuf::FieldDescriptor& field);
@@ -34,10 +34,10 @@ std::string WithoutUnit(std::string_view name);
 // '-' -> '_'.
 std::string NormalName(std::string_view written);
 
-// Names of a message's fields that may be set, in order of their declaration.
+// Names of a message's fields, in order of their declaration.
 std::vector<std::string> SweepNames(const google::protobuf::Descriptor& message);
 
-// The field of `message` that `written` names, planned or not; null if there is none. One that names a capture may also
+// The field of `message` that `written` names; null if there is none. One that names a capture may also
 // be written in full.
 const google::protobuf::FieldDescriptor* FindField(const google::protobuf::Descriptor& message,
                                                    std::string_view written);
@@ -45,8 +45,9 @@ const google::protobuf::FieldDescriptor* FindField(const google::protobuf::Descr
 // The field names a capture: its value is a SHA-256, and a sweep file writes the file.
 bool NamesCapture(const google::protobuf::FieldDescriptor& field);
 
-// The field is marked `planned`: no model implements it.
-bool IsPlanned(const google::protobuf::FieldDescriptor& field);
+// What is said of a name that is no field of `message`: why a cache type has no such option, or `what` ("unknown key
+// "), the name and those that are allowed.
+std::string UnknownName(std::string_view what, const google::protobuf::Descriptor& message, std::string_view written);
 
 // Fills `message` from a map, or from a scalar if it has a oneof. Errors: INVALID_ARGUMENT with the place.
 absl::Status ReadMessage(const SourceFile& file, const SourceNode& node, Unit unit, google::protobuf::Message& message);

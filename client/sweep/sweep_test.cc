@@ -303,7 +303,7 @@ TEST(SweepTest, AliasesOfPathsReachTheOnlyMessageThatHasTheField) {
 TEST(SweepTest, LabelsSayWhatTheValueIs) {
   using testing::ElementsAre;
   EXPECT_THAT(LabelsOf("  cache: [none, global, {global: {refill_order: 5, restore: never}}]"),
-              ElementsAre("none", "global", "global restore=never refill_order=5"));
+              ElementsAre("none", "global", "global refill_order=5 restore=never"));
   EXPECT_THAT(LabelsOf("  memory: [256MiB, 1GiB, 64TiB]"), ElementsAre("256 MiB", "1 GiB", "64 TiB"));
   EXPECT_THAT(LabelsOf("  duration: [1500ms, 1m]"), ElementsAre("1500 ms", "1 m"));
   EXPECT_THAT(LabelsOf("  kernel.cpa_release: [\"6.1\", \"7.3\"]"), ElementsAre("6.1", "7.3"));

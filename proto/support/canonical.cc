@@ -50,18 +50,12 @@ bool EqualsDefault(const FieldDescriptor& field, const Message& message) {
   return differencer.CompareWithFields(message, *other, {&field}, {&field});
 }
 
-absl::Status CheckImplemented(const FieldDescriptor& field, const Message& message, const std::string& path) {
-  if (field.options().GetExtension(v1::planned)) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": no model implements it yet; leave it out"));
-  }
+absl::Status CheckKnownValue(const FieldDescriptor& field, const Message& message, const std::string& path) {
   if (field.cpp_type() != FieldDescriptor::CPPTYPE_ENUM || field.is_repeated()) return absl::OkStatus();
   const int number = message.GetReflection()->GetEnumValue(message, &field);
-  const auto* value = field.enum_type()->FindValueByNumber(number);
-  if (value == nullptr) return absl::InvalidArgumentError(absl::StrCat(path, ": unknown value ", number));
-  if (value->options().GetExtension(v1::planned_value)) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": no model implements ", value->name(), " yet"));
-  }
-  return absl::OkStatus();
+  if (field.enum_type()->FindValueByNumber(number) != nullptr) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(path, ": unknown value ", number, "; update the server and the workers"));
 }
 
 absl::Status ClearDefaults(Message& message, const std::string& path) {
@@ -95,7 +89,7 @@ absl::Status ClearDefaults(Message& message, const std::string& path) {
       reflection.ClearField(&message, field);
       continue;
     }
-    RETURN_IF_ERROR(CheckImplemented(*field, message, field_path));
+    RETURN_IF_ERROR(CheckKnownValue(*field, message, field_path));
   }
   return absl::OkStatus();
 }

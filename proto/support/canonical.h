@@ -18,9 +18,9 @@
 // vectors.
 namespace dmfrag {
 
-// The canonical form of `spec`: presets inlined and mixes made whole (ResolveMix), fields equal to their frozen default and empty messages outside a
-// oneof cleared. Idempotent. Errors: kInvalidArgument, naming the field and the remedy, for an unknown field, a field
-// or enum value no model implements yet, an unknown preset, or a value out of its range.
+// The canonical form of `spec`: presets inlined and mixes made whole (ResolveMix), fields equal to their frozen default
+// and empty messages outside a oneof cleared. Idempotent. Errors: kInvalidArgument, naming the field and the remedy,
+// for an unknown field or enum value, an unknown preset, a value out of its range, or one that the cache type refuses.
 absl::StatusOr<v1::JobSpec> Canonicalize(const v1::JobSpec& spec);
 
 // A canonical spec with another seed, canonical too; much cheaper than Canonicalize.

@@ -58,8 +58,7 @@ TEST(CanonicalTest, SpecsThatMeanTheSameHaveOneDigest) {
        }) {
     EXPECT_EQ(Digest(same), base) << same;
   }
-  EXPECT_EQ(Digest("cache { global {} } workload { noop {} }"),
-            Digest("cache { global {} } workload { noop {} }"));
+  EXPECT_EQ(Digest("cache { global {} } workload { noop {} }"), Digest("cache { global {} } workload { noop {} }"));
 }
 
 TEST(CanonicalTest, EveryDifferenceChangesTheDigest) {
@@ -157,8 +156,7 @@ TEST(CanonicalTest, AgeingIsChecked) {
 }
 
 TEST(CanonicalTest, IsIdempotentAndDefaultsRoundTrip) {
-  const auto canonical =
-      Canonicalize(Spec("cache { global { refill_order: 3 } } workload { preset: 'secretmem' }"));
+  const auto canonical = Canonicalize(Spec("cache { global { refill_order: 3 } } workload { preset: 'secretmem' }"));
   ASSERT_OK(canonical);
   EXPECT_EQ(SpecSha256Hex(*Canonicalize(*canonical)), SpecSha256Hex(*canonical));
   const v1::JobSpec filled = WithDefaults(*canonical);
@@ -178,13 +176,35 @@ TEST(CanonicalTest, WithSeedEqualsCanonicalizing) {
   }
 }
 
-TEST(CanonicalTest, RefusesWhatNoModelImplements) {
-  EXPECT_THAT(Refusal("cache { freetype {} } workload { noop {} }"),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("cache.freetype: no model implements it yet")));
-  EXPECT_THAT(Refusal("cache { global { restore: RESTORE_POLICY_ON_SHRINK } } workload { noop {} }"),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("RESTORE_POLICY_ON_SHRINK")));
-  EXPECT_THAT(Refusal("cache { global { per_node: true } } workload { noop {} }"),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("per_node")));
+// (cache_limits_test has every type.)
+TEST(CanonicalTest, RefusesWhatTheCacheTypeRefuses) {
+  EXPECT_THAT(Refusal("cache { per_user { free_path: FREE_PATH_DIVERT } } workload { noop {} }"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("cache.per_user.free_path: divert is refused by per_user")));
+  EXPECT_THAT(Refusal("cache { global { refill_order: 10 } } workload { noop {} }"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("cache.global.refill_order: 10 is out of range")));
+}
+
+TEST(CanonicalTest, RefusesUnknownValues) {
+  v1::JobSpec spec = Spec("cache { global {} } workload { noop {} }");
+  spec.mutable_cache()->mutable_global()->set_placement(static_cast<v1::Placement>(77));
+  EXPECT_THAT(Canonicalize(spec),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("cache.global.placement: unknown value 77")));
+}
+
+TEST(CanonicalTest, CallersThatCannotSleepAreOfKindsThatChangeSinglePages) {
+  const auto refusal = [](const std::string& user) {
+    return std::string(Refusal("cache { none {} } workload { mix { users { name: 'a' " + user + " } } }").message());
+  };
+  EXPECT_EQ(refusal("secretmem {} atomic_per_mille: 1000"), "");
+  EXPECT_EQ(refusal("bpf {} atomic_per_mille: 0"), "");
+  EXPECT_EQ(refusal("secretmem {} atomic_per_mille: 1001"),
+            "workload.mix.users[a].atomic_per_mille: 1001 is out of range; allowed are 0 to 1000");
+  EXPECT_EQ(refusal("bpf {} atomic_per_mille: 1"),
+            "workload.mix.users[a].atomic_per_mille: bpf changes no single pages of a cache, which alone are asked for "
+            "by callers that cannot sleep; leave it out, or take one of secretmem, page_tables, guest_memory, xpfo, "
+            "uncached, dma");
+  EXPECT_THAT(refusal("memory_failure {} atomic_per_mille: 1"), HasSubstr("memory_failure changes no single pages"));
 }
 
 TEST(CanonicalTest, RefusesUnknownFields) {

@@ -26,7 +26,7 @@ const google::protobuf::FieldDescriptor* KindOf(const v1::User& user);
 // Whether a user changes permissions, and how. REQUIRES: it has a kind.
 v1::UserCategory CategoryOf(const v1::User& user);
 
-// Names of the kinds of users that a model implements, in order of their declaration.
+// Names of the kinds of users, in order of their declaration.
 std::vector<std::string> UserKindNames();
 
 }  // namespace dmfrag

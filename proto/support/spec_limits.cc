@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/descriptor.h"
+#include "proto/support/cache_limits.h"
 #include "proto/support/mix_limits.h"
 #include "proto/support/range_check.h"
 #include "proto/support/sha256.h"
@@ -92,21 +93,6 @@ absl::Status CheckMachine(const v1::MachineSpec& machine) {
   }
   if (machine.has_cpus()) RETURN_IF_ERROR(CheckRange("machine.cpus", machine.cpus(), 1, 4096));
   return CheckCost(machine);
-}
-
-// Of types that take blocks from the page allocator.
-template <typename Options>
-absl::Status CheckBlockOptions(const std::string& path, const Options& options) {
-  RETURN_IF_ERROR(CheckRange(path + ".refill_order", options.refill_order(), 0, 9));
-  return CheckRange(path + ".shrink_below_free_per_mille", options.shrink_below_free_per_mille(), 0, 1000);
-}
-
-absl::Status CheckCache(const v1::CacheSpec& cache) {
-  if (cache.type_case() == v1::CacheSpec::TYPE_NOT_SET)
-    return WrongField("cache", "is required; for example none or global");
-  if (cache.has_global()) return CheckBlockOptions("cache.global", cache.global());
-  if (cache.has_per_user()) return CheckBlockOptions("cache.per_user", cache.per_user());
-  return absl::OkStatus();
 }
 
 absl::Status CheckReplay(const v1::ReplayWorkload& replay) {

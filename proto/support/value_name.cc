@@ -28,4 +28,12 @@ std::string ValueName(const EnumValueDescriptor& value) {
   return written;
 }
 
+std::vector<std::string> ValueNames(const EnumDescriptor& type) {
+  std::vector<std::string> names;
+  for (int i = 0; i < type.value_count(); ++i) {
+    if (type.value(i)->number() != 0) names.push_back(ValueName(*type.value(i)));
+  }
+  return names;
+}
+
 }  // namespace dmfrag

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "google/protobuf/descriptor.h"
 
@@ -13,6 +14,9 @@ std::string_view ValuePrefix(const google::protobuf::EnumDescriptor& type);
 
 // Name of an enum value in sweep files and messages: lower case, without its prefix, and '.' between digits ("6.12").
 std::string ValueName(const google::protobuf::EnumValueDescriptor& value);
+
+// Names of the values of an enum but its zero value, in order of their declaration.
+std::vector<std::string> ValueNames(const google::protobuf::EnumDescriptor& type);
 
 }  // namespace dmfrag
 

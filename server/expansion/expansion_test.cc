@@ -103,6 +103,9 @@ TEST(ExpansionTest, RefusalsNameFieldAndRemedy) {
   EXPECT_THAT(
       Refusal(e),
       HasSubstr("axes[1].path: \"machine.memory\" is no field of JobSpec: there is no \"memory\" in MachineSpec"));
+  e.mutable_axes(1)->set_path("cache.unmapped_buddy.per_node");
+  EXPECT_THAT(Refusal(e), HasSubstr("axes[1].path: \"cache.unmapped_buddy.per_node\": per_node is no option of "
+                                    "unmapped_buddy: its lists know no nodes; leave it out"));
   e = Parse(kTwoAxes);
   e.mutable_axes(1)->clear_values();
   EXPECT_THAT(Refusal(e), HasSubstr("axes[1]: has no values"));

@@ -1,8 +1,11 @@
 #include "server/expansion/field_path.h"
 
+#include <optional>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "google/protobuf/descriptor.h"
+#include "proto/support/cache_limits.h"
 
 namespace dmfrag::server {
 
@@ -16,6 +19,8 @@ absl::StatusOr<FieldPath> FieldPath::Parse(const Descriptor& type, const std::st
   for (const absl::string_view part : absl::StrSplit(path, '.')) {
     const FieldDescriptor* field = message == nullptr ? nullptr : message->FindFieldByName(std::string(part));
     if (field == nullptr) {
+      const auto why = message == nullptr ? std::nullopt : WhyNoOption(*message, std::string(part));
+      if (why.has_value()) return absl::InvalidArgumentError(absl::StrCat("\"", path, "\": ", part, " ", *why));
       return absl::InvalidArgumentError(absl::StrCat("\"", path, "\" is no field of ", type.name(), ": there is no \"",
                                                      part, "\"",
                                                      message == nullptr ? "" : absl::StrCat(" in ", message->name())));

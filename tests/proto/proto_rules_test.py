@@ -194,8 +194,7 @@ def breaking_changes(old_files, new_files):
                     problems.append(f"{name}.{field.name}: {part} changed")
             if field.HasField("oneof_index") != now.HasField("oneof_index"):
                 problems.append(f"{name}.{field.name}: moved into or out of a oneof")
-            # A field that could not be set before gets its default when it is implemented.
-            if default_of(field) != default_of(now) and not is_planned(field):
+            if default_of(field) != default_of(now):
                 problems.append(f"{name}.{field.name}: its frozen default changed")
     new_enums = {enum.name: enum for _, enum, _ in enums(new_files)}
     for _, old, _ in enums(old_files):
@@ -217,14 +216,7 @@ def breaking_changes(old_files, new_files):
     return problems
 
 
-FROZEN_DEFAULT = 50002  # numbers of the extensions dmfrag.v1.frozen_default, dmfrag.v1.planned
-PLANNED = 50003
-
-
-def is_planned(field):
-    key = PLANNED << 3
-    wire = bytes([key & 0x7F | 0x80, key >> 7 & 0x7F | 0x80, key >> 14, 1])
-    return wire in field.options.SerializeToString()
+FROZEN_DEFAULT = 50002  # number of the extension dmfrag.v1.frozen_default
 
 
 def default_of(field):

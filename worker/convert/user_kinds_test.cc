@@ -73,10 +73,16 @@ v1::PageReach ReachOf(const workload::ObjectTraffic& traffic) {
   return v1::PAGE_REACH_UNSPECIFIED;
 }
 
+// One by one, out of the cache.
+bool ChangesSinglePages(const Permission* permission) {
+  return permission != nullptr && permission->unit == Permission::Unit::kBlock && !permission->past_cache;
+}
+
 TEST_P(UserKindTest, TheModelAgreesWithTheProtocol) {
   const workload::ObjectTraffic traffic = Traffic();
   EXPECT_EQ(CategoryOf(traffic.permission), Kind().category());
   EXPECT_EQ(ReachOf(traffic), Kind().reach());
+  EXPECT_EQ(ChangesSinglePages(traffic.permission), Kind().single_pages());
   if (traffic.permission != nullptr) {
     EXPECT_EQ(traffic.permission->name, GetParam());
   }
