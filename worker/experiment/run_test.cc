@@ -122,7 +122,7 @@ TEST(RunTest, GlobalSplitsFewerLargePagesThanNone) {
 }
 
 CostConfig SomeCost(uint32_t cpus = 4) {
-  return {.cpu = cost::CpuModel::kSkylakeSp,
+  return {.profile = cost::ProfileOf(cost::CpuModel::kSkylakeSp),
           .targets = {.cpus = cpus, .isolated = 1},
           .working_sets = cost::WorkingSets::Guess(512 * kMib)};
 }
