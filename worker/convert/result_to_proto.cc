@@ -1,6 +1,7 @@
 #include "worker/convert/result_to_proto.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <tuple>
 
@@ -39,16 +40,31 @@ void ForEachCost(const experiment::UserCost& cost, const Visitor& visit) {
     visit("allocation_cycles_p50", cost.allocations.Quantile(500));
     visit("allocation_cycles_p99", cost.allocations.Quantile(990));
     visit("allocation_cycles_max", cost.allocations.max());
+    visit("allocation_cycles_mean", cost.allocations.Mean());
   }
   if (cost.frees.count() > 0) {
     visit("free_cycles_p50", cost.frees.Quantile(500));
     visit("free_cycles_p99", cost.frees.Quantile(990));
     visit("free_cycles_max", cost.frees.max());
+    visit("free_cycles_mean", cost.frees.Mean());
   }
   visit("flush_ipis_isolated", cost.isolated_interrupts);
 }
 
-void SetCost(const experiment::RunCost& cost, v1::Metrics& metrics) {
+// All that is spent for `cost.allocations.count()` allocations; absent without any.
+std::optional<int64_t> CyclesPerAllocation(const experiment::UserCost& cost) {
+  if (cost.allocations.count() == 0) return std::nullopt;
+  return cost.cycles.Total().typical / cost.allocations.count();
+}
+
+void SetCost(const RunResult& run, v1::Metrics& metrics) {
+  const experiment::RunCost& cost = *run.cost;
+  experiment::UserCost of_permissions;
+  for (size_t i = 0; i < run.users.size(); ++i) {
+    if (run.users[i].uses_cache) of_permissions += cost.users[i];
+  }
+  const std::optional<int64_t> per_allocation = CyclesPerAllocation(of_permissions);
+  if (per_allocation.has_value()) metrics.set_permission_cycles_per_allocation(*per_allocation);
   ForEachCost(cost.Total(), [&](const char* name, int64_t value) { SetMetric(metrics, name, value); });
   metrics.set_translation_ppm_low(cost.translation_ppm.low);
   metrics.set_translation_ppm(cost.translation_ppm.typical);
@@ -77,6 +93,9 @@ void AddAttributions(const RunResult& run, v1::JobResult& result) {
     if (run.cost.has_value()) {
       ForEachCost(run.cost->users[i],
                   [&](const char* name, int64_t value) { AddAttribution(result, user.name, own_cache, name, value); });
+      const int64_t per_allocation = CyclesPerAllocation(run.cost->users[i]).value_or(0);
+      if (user.uses_cache)
+        AddAttribution(result, user.name, own_cache, "permission_cycles_per_allocation", per_allocation);
     }
     AddAttribution(result, user.name, own_cache, "live_pages", user.live_pages);
     AddAttribution(result, user.name, own_cache, "protected_pages", user.protected_pages);
@@ -86,7 +105,7 @@ void AddAttributions(const RunResult& run, v1::JobResult& result) {
             [&](const v1::Attribution& a, const v1::Attribution& b) { return key(a) < key(b); });
 }
 
-v1::TimeSeries Encode(const experiment::TimeSeries& samples) {
+v1::TimeSeries Encode(const experiment::TimeSeries& samples, bool has_1g_pages) {
   v1::TimeSeries series;
   const auto add = [&](const char* metric, int64_t experiment::Sample::*value) {
     v1::Series& one = *series.add_series();
@@ -96,15 +115,19 @@ v1::TimeSeries Encode(const experiment::TimeSeries& samples) {
   for (const experiment::Sample& sample : samples) series.add_time_us(sample.time_us);
   add("splits_2m", &experiment::Sample::splits_2m);
   add("direct_map_4k_kib", &experiment::Sample::direct_map_4k_kib);
+  add("direct_map_2m_kib", &experiment::Sample::direct_map_2m_kib);
+  if (has_1g_pages) add("direct_map_1g_kib", &experiment::Sample::direct_map_1g_kib);
   add("held_pages", &experiment::Sample::held_pages);
   add("free_pages", &experiment::Sample::free_pages);
   add("unusable_free_2m_per_mille", &experiment::Sample::unusable_free_2m_per_mille);
+  add("blocks_restored", &experiment::Sample::blocks_restored);
+  add("shrunk_pages", &experiment::Sample::shrunk_pages);
   return series;
 }
 
-v1::TimeSeries EncodeSmall(experiment::TimeSeries samples) {
+v1::TimeSeries EncodeSmall(experiment::TimeSeries samples, bool has_1g_pages) {
   for (;;) {
-    v1::TimeSeries series = Encode(samples);
+    v1::TimeSeries series = Encode(samples, has_1g_pages);
     if (series.ByteSizeLong() <= kMaxTimeSeriesBytes) return series;
     experiment::Coarsen(samples);
   }
@@ -221,11 +244,12 @@ v1::JobResult ResultFromRun(const RunResult& run) {
   metrics.set_protected_pages(run.TotalProtectedPages());
   metrics.set_free_pages(run.free_pages);
   metrics.set_restorable_blocks(run.restorable_blocks);
+  metrics.set_free_2m_blocks(run.free_2m_blocks);
   metrics.set_unusable_free_2m_per_mille(run.unusable_free_2m_per_mille);
   metrics.set_unusable_free_2m_start_per_mille(run.unusable_free_2m_start_per_mille);
-  if (run.cost.has_value()) SetCost(*run.cost, metrics);
+  if (run.cost.has_value()) SetCost(run, metrics);
   AddAttributions(run, result);
-  if (!run.series.empty()) *result.mutable_time_series() = EncodeSmall(run.series);
+  if (!run.series.empty()) *result.mutable_time_series() = EncodeSmall(run.series, run.has_1g_pages);
   return result;
 }
 

@@ -54,15 +54,21 @@ TEST(ResultFromRunTest, CostIsTheSumOfUsersWithQuantilesOfAll) {
   EXPECT_EQ(metrics.allocation_cycles_p50(), 10);
   EXPECT_EQ(metrics.allocation_cycles_max(), 20);
   EXPECT_EQ(metrics.free_cycles_p99(), 30);
+  EXPECT_EQ(metrics.allocation_cycles_mean(), 15);
+  EXPECT_EQ(metrics.free_cycles_mean(), 30);
+  EXPECT_EQ(metrics.permission_cycles_per_allocation(), 202) << "of z-secret alone, other CPUs included";
   EXPECT_EQ(metrics.flush_ipis_isolated(), 9);
   EXPECT_EQ(metrics.translation_ppm_low(), 10);
   EXPECT_EQ(metrics.translation_ppm_mean(), 15);
   int64_t of_users = 0;
   for (const v1::Attribution& row : result.attributions()) {
     if (row.metric() == "predicted_cycles") of_users += row.value();
+    EXPECT_FALSE(row.user() == "anon" && row.metric() == "permission_cycles_per_allocation");
     EXPECT_FALSE(row.user() == "z-secret" && row.metric() == "free_cycles_p50") << "it freed nothing";
   }
   EXPECT_EQ(of_users, 2202);
+  run.users[0].uses_cache = false;
+  EXPECT_FALSE(ResultFromRun(run).metrics().has_permission_cycles_per_allocation()) << "nobody changes permissions";
   run.cost->users[1].frees = {};
   EXPECT_FALSE(ResultFromRun(run).metrics().has_free_cycles_max()) << "nobody freed anything";
 }
@@ -110,19 +116,69 @@ TEST(ResultFromRunTest, AttributionsNameUserAndCacheInOrder) {
                                            "z-secret/global/refills=4", "z-secret/global/splits_2m=3"));
 }
 
+// Counters go by their names, so that none can be forgotten: each as a metric, and as one of who caused it.
+TEST(ResultFromRunTest, EveryCounterIsAMetricAndIsAttributed) {
+  RunResult run = SomeRun();
+  int64_t next = 100;
+  model::EventCounters::ForEach(run.users[0].events, [&](const char*, int64_t& value, bool) { value = ++next; });
+  run.users[1].events = {};
+  run.free_2m_blocks = 77;
+  const v1::JobResult result = ResultFromRun(run);
+  EXPECT_EQ(result.metrics().free_2m_blocks(), 77);
+  int64_t expected = 100;
+  model::EventCounters::ForEach(run.users[0].events, [&](const char* name, int64_t, bool) {
+    SCOPED_TRACE(name);
+    ++expected;
+    const auto* field = v1::Metrics::descriptor()->FindFieldByName(name);
+    ASSERT_NE(field, nullptr);
+    EXPECT_EQ(result.metrics().GetReflection()->GetInt64(result.metrics(), field), expected);
+    int64_t attributed = 0;
+    for (const v1::Attribution& row : result.attributions()) {
+      if (row.user() == "z-secret" && row.cache() == "global" && row.metric() == name) attributed += row.value();
+    }
+    EXPECT_EQ(attributed, expected);
+  });
+}
+
+std::vector<std::string> SeriesNames(const v1::TimeSeries& series) {
+  std::vector<std::string> names;
+  for (const v1::Series& one : series.series()) names.push_back(one.metric());
+  return names;
+}
+
 TEST(ResultFromRunTest, TimeSeriesFitTheirLimit) {
   RunResult run = SomeRun();
   EXPECT_FALSE(ResultFromRun(run).has_time_series());
   for (uint64_t i = 0; i < 4096; ++i) {
-    run.series.push_back({i * 1000000, 1 << 20, int64_t{1} << 40, 1 << 20, int64_t{1} << 34});
+    run.series.push_back({.time_us = i * 1000000,
+                          .splits_2m = 1 << 20,
+                          .direct_map_4k_kib = int64_t{1} << 40,
+                          .direct_map_2m_kib = 2,
+                          .direct_map_1g_kib = 1,
+                          .held_pages = 1 << 20,
+                          .free_pages = int64_t{1} << 34,
+                          .unusable_free_2m_per_mille = 3,
+                          .blocks_restored = 4,
+                          .shrunk_pages = 5});
   }
   const v1::TimeSeries series = ResultFromRun(run).time_series();
   EXPECT_LE(series.ByteSizeLong(), kMaxTimeSeriesBytes);
   EXPECT_GT(series.ByteSizeLong(), kMaxTimeSeriesBytes / 2);
-  ASSERT_EQ(series.series_size(), 5);
+  EXPECT_EQ(SeriesNames(series),
+            (std::vector<std::string>{"splits_2m", "direct_map_4k_kib", "direct_map_2m_kib", "held_pages", "free_pages",
+                                      "unusable_free_2m_per_mille", "blocks_restored", "shrunk_pages"}));
   for (const v1::Series& one : series.series()) EXPECT_EQ(one.values_size(), series.time_us_size());
+  EXPECT_EQ(series.series(2).values(0), 2);
+  EXPECT_EQ(series.series(6).values(0), 4);
+  EXPECT_EQ(series.series(7).values(0), 5);
   EXPECT_EQ(series.time_us(0), 0);
   EXPECT_EQ(series.time_us(1), 2000000);
+  run.has_1g_pages = true;
+  const v1::TimeSeries with_1g = ResultFromRun(run).time_series();
+  ASSERT_EQ(with_1g.series_size(), 9);
+  EXPECT_EQ(with_1g.series(3).metric(), "direct_map_1g_kib");
+  EXPECT_EQ(with_1g.series(3).values(0), 1);
+  EXPECT_LE(with_1g.ByteSizeLong(), kMaxTimeSeriesBytes);
 }
 
 TEST(ResultFromReplayTest, ReportsEachComparedStep) {

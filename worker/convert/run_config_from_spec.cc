@@ -12,13 +12,9 @@
 #include "absl/strings/str_cat.h"
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/convert/cache_from_proto.h"
+#include "worker/convert/cost_from_proto.h"
 #include "worker/convert/mix_from_proto.h"
-#include "worker/cost/cpu_profile.h"
-#include "worker/cost/operation_cost.h"
-#include "worker/cost/range.h"
-#include "worker/cost/tlb_model.h"
 #include "worker/experiment/boot_snapshot.h"
-#include "worker/experiment/cost_account.h"
 #include "worker/model/allocator_rules.h"
 #include "worker/model/units.h"
 #include "worker/workload/random.h"
@@ -104,50 +100,6 @@ absl::StatusOr<StartingMachine> MachineFrom(const v1::JobSpec& spec, const Captu
   return machine;
 }
 
-absl::StatusOr<cost::CpuModel> CpuFrom(v1::CpuProfile profile) {
-  switch (profile) {
-    case v1::CPU_PROFILE_SKYLAKE_SP:
-      return cost::CpuModel::kSkylakeSp;
-    case v1::CPU_PROFILE_ICE_LAKE_SP:
-      return cost::CpuModel::kIceLakeSp;
-    case v1::CPU_PROFILE_SAPPHIRE_RAPIDS:
-      return cost::CpuModel::kSapphireRapids;
-    case v1::CPU_PROFILE_ZEN_1:
-      return cost::CpuModel::kZen1;
-    case v1::CPU_PROFILE_ZEN_2:
-      return cost::CpuModel::kZen2;
-    case v1::CPU_PROFILE_ZEN_3:
-      return cost::CpuModel::kZen3;
-    case v1::CPU_PROFILE_ZEN_4:
-      return cost::CpuModel::kZen4;
-    case v1::CPU_PROFILE_ZEN_5:
-      return cost::CpuModel::kZen5;
-    default:
-      return absl::InvalidArgumentError(absl::StrCat("machine.cpu_profile: ", v1::CpuProfile_Name(profile),
-                                                     " is not modelled; take CPU_PROFILE_SKYLAKE_SP to _ZEN_5"));
-  }
-}
-
-// REQUIRES: spec.machine().cpu_profile() is set.
-absl::StatusOr<experiment::CostConfig> CostFrom(const v1::MachineSpec& machine, int64_t memory_bytes) {
-  const v1::CostSpec& spec = machine.cost();
-  experiment::CostConfig config;
-  ASSIGN_OR_RETURN(config.cpu, CpuFrom(machine.cpu_profile()));
-  config.targets = {
-      .cpus = machine.cpus(), .isolated = spec.isolated_cpus(), .interrupts_per_mille = cost::FlushTargets::kUnknown};
-  if (spec.sent_interrupts_per_mille() != 0) {
-    config.targets.interrupts_per_mille = cost::Range::Exactly(spec.sent_interrupts_per_mille());
-  }
-  config.working_sets = cost::WorkingSets::Guess(memory_bytes);
-  const auto set = [](uint64_t bytes, cost::WorkingSet& target) {
-    if (bytes != 0) target.bytes = cost::Range::Exactly(static_cast<int64_t>(bytes));
-  };
-  set(spec.kernel_working_set_bytes(), config.working_sets.kernel_cold);
-  set(spec.user_4k_working_set_bytes(), config.working_sets.user_4k);
-  set(spec.user_2m_working_set_bytes(), config.working_sets.user_2m);
-  return config;
-}
-
 }  // namespace
 
 absl::StatusOr<experiment::RunConfig> RunConfigFromSpec(const v1::JobSpec& spec, const CaptureSource& captures) {
@@ -161,14 +113,11 @@ absl::StatusOr<experiment::RunConfig> RunConfigFromSpec(const v1::JobSpec& spec,
                                           .sample_interval_us = spec.length().sample_interval_us(),
                                           .max_operations = spec.length().max_operations()},
                                .seed = spec.seed()};
-  if (spec.machine().cpu_profile() != v1::CPU_PROFILE_UNSPECIFIED) {
-    const uint64_t memory_bytes = config.machine.memory.total().raw() * model::kFrameBytes;
-    ASSIGN_OR_RETURN(config.cost, CostFrom(spec.machine(), static_cast<int64_t>(memory_bytes)));
-  }
   ASSIGN_OR_RETURN(config.cache, CacheFrom(spec.cache()));
   ASSIGN_OR_RETURN(config.machine.table_source, TableSourceFrom(spec.cache()));
   config.machine.restore_global = config.machine.restore_dirty = config.cache.options.restore_global;
   if (spec.cache().has_debug_pagealloc()) config.machine.mapping.debug_pagealloc = true;
+  ASSIGN_OR_RETURN(config.cost, CostFrom(spec.machine(), config.machine));
   ASSIGN_OR_RETURN(config.mix, MixFrom(spec.workload().mix(), "workload.mix"));
   if (spec.ageing().has_mix()) {
     config.ageing.emplace();

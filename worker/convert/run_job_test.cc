@@ -89,10 +89,9 @@ TEST(RunJobTest, EveryFieldOfTheSpecReachesTheModel) {
   for (const std::string change :
        {"machine { cpus: 2 }", "machine { gbpages: false }", "machine { pse: false }",
         "machine { debug_pagealloc: true }", "machine { memory_bytes: 1073741824 }",
-        "cache { global { refill_order: 4 } }",
-        "cache { global { shrink_below_free_per_mille: 999 } }", "length { duration_us: 6000000 }",
-        "length { warmup_us: 1000000 }", "length { sample_interval_us: 500000 }", "length { max_operations: 500 }",
-        "cache { global { table_source: TABLE_SOURCE_GROUPED } }",
+        "cache { global { refill_order: 4 } }", "cache { global { shrink_below_free_per_mille: 999 } }",
+        "length { duration_us: 6000000 }", "length { warmup_us: 1000000 }", "length { sample_interval_us: 500000 }",
+        "length { max_operations: 500 }", "cache { global { table_source: TABLE_SOURCE_GROUPED } }",
         "kernel { cpa_release: KERNEL_RELEASE_6_16 }", "kernel { allocator_release: KERNEL_RELEASE_6_1 }",
         "workload { mix { users { name: \"more\" secretmem {} } } }",
         "ageing { preset: \"server-months\" duration_us: 3600000000 }"}) {
@@ -126,7 +125,9 @@ TEST(RunJobTest, EveryFieldOfTheCostReachesTheModel) {
                                             "cost { sent_interrupts_per_mille: 600 }",
                                             "cost { kernel_working_set_bytes: 123456789 }",
                                             "cost { user_4k_working_set_bytes: 123456789 }",
-                                            "cost { user_2m_working_set_bytes: 123456789000 }"};
+                                            "cost { user_2m_working_set_bytes: 123456789000 }",
+                                            "cost { constants { name: \"page_zero\" cycles: 3 } }",
+                                            "cost { constants { name: \"walk_from_l2\" cycles: 3 } }"};
   for (const std::string& change : changes) {
     const std::string profile = change.rfind("cpu_profile", 0) == 0 ? "" : "cpu_profile: CPU_PROFILE_ZEN_3 ";
     EXPECT_TRUE(digests.insert(ResultSha256Hex(MustRun(base, "machine { " + profile + change + " }"))).second)

@@ -36,6 +36,8 @@ constexpr OperationCosts CommonCosts() {
       .page_zero = Guess({130, 500, 1500}, "guess: 4 KiB at 32 to 2.7 bytes a cycle"),
       .page_copy = Guess({260, 1000, 3000}, "guess: page_zero twice"),
       .page_migrate = Guess({3000, 6000, 20000}, "guess: page_copy, two flushes, page-table work"),
+      .temporary_mapping = Guess({60, 200, 800}, "guess: entry_write twice, a slot of the processor, preemption off"),
+      .free_check = Guess({1, 5, 100}, "guess: a test of what the free has just read; a cache miss at the high end"),
   };
 }
 
@@ -107,6 +109,14 @@ constexpr std::array<CpuProfile, kCpuModels.size()> kProfiles = {
 }  // namespace
 
 const CpuProfile& ProfileOf(CpuModel model) { return kProfiles[static_cast<size_t>(model)]; }
+
+std::vector<std::string> NamesOfCycles() {
+  std::vector<std::string> names;
+  CpuProfile::ForEach(kProfiles.front(), [&](const char* name, std::string_view unit, const Figure&) {
+    if (unit == "cycles") names.emplace_back(name);
+  });
+  return names;
+}
 
 Figure* FindFigure(CpuProfile& profile, std::string_view name) {
   Figure* found = nullptr;

@@ -3,7 +3,9 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "worker/cost/range.h"
 
@@ -37,7 +39,9 @@ struct OperationCosts {
   Figure zone_list_block;       // per block moved between the zone's lists and elsewhere, under the lock
   Figure page_zero;             // per 4K page
   Figure page_copy;             // per 4K page
-  Figure page_migrate;          // compaction: unmap, flush, copy, map; per page
+  Figure page_migrate;          // unmap, flush, copy, map, by compaction or a cache; per page
+  Figure temporary_mapping;     // mapped for this processor and unmapped again, its flush left out; per page
+  Figure free_check;            // whether the page belongs to a cache; per free
 
   // Calls visit(name, figure) for each of the above.
   template <typename Self, typename Visitor>
@@ -61,6 +65,8 @@ struct OperationCosts {
     visit("page_zero", self.page_zero);
     visit("page_copy", self.page_copy);
     visit("page_migrate", self.page_migrate);
+    visit("temporary_mapping", self.temporary_mapping);
+    visit("free_check", self.free_check);
   }
 };
 
@@ -129,6 +135,10 @@ struct CpuProfile {
 
 // The profile of a processor; never changes.
 const CpuProfile& ProfileOf(CpuModel model);
+
+// The same names, of the figures in cycles alone: what events and walks cost, not how much memory a TLB or cache
+// reaches.
+std::vector<std::string> NamesOfCycles();
 
 // A figure by the name ForEach gives it; nullptr if there is none.
 Figure* FindFigure(CpuProfile& profile, std::string_view name);

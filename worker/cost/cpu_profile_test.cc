@@ -4,6 +4,7 @@
 #include <limits>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "worker/cost/range.h"
@@ -42,7 +43,7 @@ TEST(CpuProfile, EveryFigureHasAnOrderedRangeASourceAndOneName) {
                   static_cast<long long>(figure.value.low), static_cast<long long>(figure.value.typical),
                   static_cast<long long>(figure.value.high), unit, figure.is_guess ? "GUESS " : "", figure.source);
     });
-    EXPECT_EQ(names.size(), 19u + 5u + 8u);
+    EXPECT_EQ(names.size(), 21u + 5u + 8u);
   }
 }
 
@@ -76,6 +77,18 @@ TEST(CpuProfile, AFigureOfACopyCanBeVariedByName) {
   EXPECT_NE(ProfileOf(CpuModel::kZen4).operations.ipi_per_cpu.value, Range::Exactly(7));
   ASSERT_NE(FindFigure(copy, "tlb.level2[1].entries"), nullptr);
   EXPECT_EQ(FindFigure(copy, "no such figure"), nullptr);
+}
+
+TEST(CpuProfile, NamesOfCyclesAreThoseOfOperationsAndWalks) {
+  const std::vector<std::string> names = NamesOfCycles();
+  EXPECT_EQ(names.size(), 21u + 4u);
+  const std::set<std::string> set(names.begin(), names.end());
+  for (const char* name : {"cpa_request", "free_check", "second_level_hit", "walk_from_memory"}) {
+    EXPECT_TRUE(set.contains(name)) << name;
+  }
+  for (const char* name : {"l2_bytes", "exposed_per_mille", "tlb.level1[0].entries"}) {
+    EXPECT_FALSE(set.contains(name)) << name;
+  }
 }
 
 }  // namespace

@@ -25,13 +25,17 @@ void LatencyHistogram::Record(int64_t value) {
   ++counts_[BucketOf(counted)];
   ++count_;
   max_ = std::max(max_, counted);
+  sum_ += counted;
 }
 
 void LatencyHistogram::Add(const LatencyHistogram& other) {
   for (int i = 0; i < kBuckets; ++i) counts_[i] += other.counts_[i];
   count_ += other.count_;
   max_ = std::max(max_, other.max_);
+  sum_ += other.sum_;
 }
+
+int64_t LatencyHistogram::Mean() const { return count_ == 0 ? 0 : static_cast<int64_t>(sum_ / count_); }
 
 int64_t LatencyHistogram::Quantile(int64_t per_mille) const {
   const auto wanted = static_cast<int64_t>((static_cast<__int128>(count_) * per_mille + 999) / 1000);

@@ -14,6 +14,7 @@ TEST(LatencyHistogram, IsEmptyAtFirst) {
   const LatencyHistogram histogram;
   EXPECT_EQ(histogram.count(), 0);
   EXPECT_EQ(histogram.max(), 0);
+  EXPECT_EQ(histogram.Mean(), 0);
   EXPECT_EQ(histogram.Quantile(500), 0);
 }
 
@@ -35,6 +36,7 @@ TEST(LatencyHistogram, QuantilesAreTheLargestValueOfABucket) {
   EXPECT_EQ(histogram.Quantile(990), 1023);
   EXPECT_EQ(histogram.Quantile(1000), 5000);  // never above the largest value
   EXPECT_EQ(histogram.max(), 5000);
+  EXPECT_EQ(histogram.Mean(), (99 * 100 + 1000 + 5000) / 101);  // not of buckets
 }
 
 TEST(LatencyHistogram, TakesTheWholeRange) {
@@ -44,6 +46,8 @@ TEST(LatencyHistogram, TakesTheWholeRange) {
   histogram.Record(-5);
   EXPECT_EQ(histogram.Quantile(500), 0);
   EXPECT_EQ(histogram.Quantile(1000), kMax);
+  histogram.Record(kMax);
+  EXPECT_EQ(histogram.Mean(), kMax / 3 * 2) << "the sum does not overflow";
 }
 
 RC_GTEST_PROP(LatencyHistogram, QuantilesAreNeverTooLowAndAtMostASixteenthTooHigh, ()) {
@@ -74,6 +78,7 @@ RC_GTEST_PROP(LatencyHistogram, AddingIsRecordingBoth,
   first.Add(second);
   RC_ASSERT(first.count() == both.count());
   RC_ASSERT(first.max() == both.max());
+  RC_ASSERT(first.Mean() == both.Mean());
   for (int64_t q : {0, 500, 990, 1000}) RC_ASSERT(first.Quantile(q) == both.Quantile(q));
 }
 

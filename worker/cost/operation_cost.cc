@@ -29,6 +29,11 @@ OperationCost OnEveryProcessor(const OperationCosts& costs, const FlushTargets& 
   return cost;
 }
 
+// On the calling processor, which asks no other.
+Range LocalFlushCost(const OperationCosts& costs, const FlushTargets& targets) {
+  return targets.local_flushes_are_full ? costs.flush_all.value + costs.tlb_refill.value : costs.flush_page.value;
+}
+
 OperationCost Times(const OperationCost& cost, int64_t count) {
   return {cost.caller * count, cost.others * count, cost.zone_lock * count};
 }
@@ -67,8 +72,11 @@ OperationCost CostOf(const OperationCosts& costs, const FlushTargets& targets, c
   cost.caller = cost.zone_lock + costs.cpa_request.value * events.cpa_requests +
                 costs.entry_write.value * events.entries_written + costs.table_fill.value * tables +
                 costs.clflush_page.value * events.cache_flush_pages + costs.page_allocate.value * work.pages_allocated +
-                costs.page_free.value * work.pages_freed + costs.page_zero.value * work.pages_zeroed +
-                costs.page_copy.value * work.pages_copied + costs.page_migrate.value * work.pages_migrated;
+                costs.page_free.value * work.pages_freed + costs.page_copy.value * work.pages_copied +
+                costs.page_zero.value * (work.pages_zeroed + events.cache_pages_zeroed) +
+                costs.page_migrate.value * (events.pages_moved + events.cache_pages_migrated) +
+                costs.temporary_mapping.value * events.temporary_mappings +
+                costs.free_check.value * events.free_checks + LocalFlushCost(costs, targets) * events.local_flushes;
   if (events.flushes_all > 0) cost += Times(FullFlushCost(costs, targets), events.flushes_all);
   if (events.cache_flushes_all > 0) {
     cost += Times(OnEveryProcessor(costs, targets, costs.wbinvd.value), events.cache_flushes_all);

@@ -17,6 +17,11 @@ struct FlushTargets {
   // flushes come one at a time; with 4 and 8 processors that flush all the time 580 to 660 were measured (captures
   // flush-*, /proc/interrupts CAL over faults).
   Range interrupts_per_mille = kOneAtATime;
+  // A flush of the calling processor alone drops its whole TLB, as under debug_pagealloc, where every mapping and
+  // unmapping ends with one (__kernel_map_pages calls __flush_tlb_all). Otherwise it is the INVLPG of one page, of a
+  // temporary mapping. The counter does not tell them apart: under debug_pagealloc those of temporary mappings are
+  // taken for whole ones too, which is too dear.
+  bool local_flushes_are_full = false;
 
   static constexpr Range kOneAtATime = Range::Exactly(1000);
   static constexpr Range kParallel = {580, 630, 660};
@@ -34,8 +39,7 @@ struct Work {
   int64_t zone_locks = 0;        // times a zone's lock was taken
   int64_t zone_list_blocks = 0;  // blocks moved to or from a zone's lists under it
   int64_t pages_zeroed = 0;      // 4K pages
-  int64_t pages_copied = 0;      // 4K pages
-  int64_t pages_migrated = 0;    // 4K pages moved by compaction
+  int64_t pages_copied = 0;      // 4K pages, beside those that migrate
 };
 
 // Cycles. A plain value.

@@ -1,5 +1,7 @@
 #include "worker/cost/operation_cost.h"
 
+#include <vector>
+
 #include "gtest/gtest.h"
 #include "rapidcheck/gtest.h"
 #include "worker/cost/cpu_profile.h"
@@ -22,7 +24,8 @@ OperationCosts RoundCosts() {
 
 // In the order of OperationCosts: cpa_request 1, entry_write 2, table_fill 3, flush_page 4, flush_all 5, tlb_refill 6,
 // ipi_start 7, ipi_per_cpu 8, ipi_handler 9, ipi_handler_isolated 10, clflush_page 11, wbinvd 12, page_allocate 13,
-// page_free 14, zone_lock 15, zone_list_block 16, page_zero 17, page_copy 18, page_migrate 19.
+// page_free 14, zone_lock 15, zone_list_block 16, page_zero 17, page_copy 18, page_migrate 19,
+// temporary_mapping 20, free_check 21.
 Range Ten(int64_t low) { return {low, 10 * low, 100 * low}; }
 
 TEST(OperationCost, OfNothingIsNothing) { EXPECT_EQ(CostOf(RoundCosts(), {.cpus = 8}, {}), OperationCost{}); }
@@ -72,12 +75,37 @@ TEST(OperationCost, EveryCountIsTimesItsConstant) {
   work.zone_list_blocks = 8;
   work.pages_zeroed = 9;
   work.pages_copied = 10;
-  work.pages_migrated = 11;
+  work.events.pages_moved = 4;
+  work.events.cache_pages_migrated = 7;
+  work.events.cache_pages_zeroed = 12;
+  work.events.temporary_mappings = 13;
+  work.events.free_checks = 14;
   const OperationCost cost = CostOf(RoundCosts(), {.cpus = 4}, work);
   const int64_t lock = 7 * 15 + 8 * 16;
   EXPECT_EQ(cost.zone_lock, Ten(lock));
-  EXPECT_EQ(cost.caller, Ten(2 * 1 + 3 * 2 + 4 * 3 + 4 * 11 + 5 * 13 + 6 * 14 + lock + 9 * 17 + 10 * 18 + 11 * 19));
+  EXPECT_EQ(cost.caller, Ten(2 * 1 + 3 * 2 + 4 * 3 + 4 * 11 + 5 * 13 + 6 * 14 + lock + (9 + 12) * 17 + 10 * 18 +
+                             (4 + 7) * 19 + 13 * 20 + 14 * 21));
   EXPECT_EQ(cost.others, Range{});
+}
+
+// A temporary mapping drops its one page from the TLB of its own processor: no other is asked.
+TEST(OperationCost, ALocalFlushOfOnePageInterruptsNobody) {
+  Work work;
+  work.events.local_flushes = 3;
+  const OperationCost cost = CostOf(RoundCosts(), {.cpus = 64, .isolated = 5}, work);
+  EXPECT_EQ(cost.caller, Ten(3 * 4));
+  EXPECT_EQ(cost.others, Range{});
+  EXPECT_EQ(InterruptsOfIsolated({.cpus = 64, .isolated = 5}, work.events), 0);
+}
+
+TEST(OperationCost, UnderDebugPageallocALocalFlushDropsEveryEntry) {
+  Work work;
+  work.events.local_flushes = 3;
+  const OperationCost cost = CostOf(RoundCosts(), {.cpus = 64, .local_flushes_are_full = true}, work);
+  EXPECT_EQ(cost.caller, Ten(3 * (5 + 6)));
+  EXPECT_EQ(cost.others, Range{});
+  // What a full flush costs a machine of one processor.
+  EXPECT_EQ(cost.caller, FullFlushCost(RoundCosts(), {.cpus = 1}).caller * 3);
 }
 
 // What a secret page costs on 4 processors: a request, an entry, a flush of one page, and a split's table and full
@@ -128,7 +156,7 @@ Work AnyWork() {
   work.zone_locks = count();
   work.zone_list_blocks = count();
   work.pages_zeroed = count();
-  work.pages_migrated = count();
+  work.pages_copied = count();
   return work;
 }
 
@@ -138,6 +166,7 @@ FlushTargets AnyTargets() {
   targets.isolated = *rc::gen::inRange<uint32_t>(0, targets.cpus);
   targets.interrupts_per_mille =
       *rc::gen::element(FlushTargets::kOneAtATime, FlushTargets::kParallel, FlushTargets::kUnknown);
+  targets.local_flushes_are_full = *rc::gen::arbitrary<bool>();
   return targets;
 }
 
@@ -173,11 +202,9 @@ RC_GTEST_PROP(OperationCostProperties, MoreOfAnyEventNeverCostsLess, ()) {
   const FlushTargets targets = AnyTargets();
   Work work = AnyWork();
   const OperationCost before = CostOf(costs, targets, work);
-  const auto chosen = *rc::gen::inRange<int>(0, 22);
-  int field = 0;
-  model::EventCounters::ForEach(work.events, [&](const char*, int64_t& value, bool) {
-    if (field++ == chosen) value += 1000;
-  });
+  std::vector<int64_t*> counters;
+  model::EventCounters::ForEach(work.events, [&](const char*, int64_t& value, bool) { counters.push_back(&value); });
+  **rc::gen::elementOf(counters) += 1000;
   work.zone_locks += *rc::gen::inRange(0, 2);
   RC_ASSERT(NeverLess(CostOf(costs, targets, work), before));
 }
@@ -194,7 +221,7 @@ RC_GTEST_PROP(OperationCostProperties, TheCostOfTwoWorksIsTheSum, ()) {
   both.zone_locks += second.zone_locks;
   both.zone_list_blocks += second.zone_list_blocks;
   both.pages_zeroed += second.pages_zeroed;
-  both.pages_migrated += second.pages_migrated;
+  both.pages_copied += second.pages_copied;
   OperationCost sum = CostOf(costs, targets, first);
   sum += CostOf(costs, targets, second);
   const OperationCost of_both = CostOf(costs, targets, both);

@@ -22,10 +22,9 @@ UserCost RunCost::Total() const {
 
 CostAccount::CostAccount(const CostConfig& config, size_t users)
     : config_(config),
-      profile_(cost::ProfileOf(config.cpu)),
       users_(users),
-      list_allocation_(CostOf(profile_.operations, config_.targets, {.events = {}, .pages_allocated = 1})),
-      list_free_(CostOf(profile_.operations, config_.targets, {.events = {}, .pages_freed = 1})) {}
+      list_allocation_(CostOf(config_.profile.operations, config_.targets, {.events = {}, .pages_allocated = 1})),
+      list_free_(CostOf(config_.profile.operations, config_.targets, {.events = {}, .pages_freed = 1})) {}
 
 void CostAccount::Start(const EventCounters& events, const Zone::LockedWork& locked) {
   events_at_start_ = events;
@@ -42,7 +41,7 @@ cost::OperationCost CostAccount::CostOfOperation(Kind kind, int64_t pages_zeroed
   work.pages_allocated = kind == Kind::kAllocation ? 1 : 0;
   work.pages_freed = kind == Kind::kFree ? 1 : 0;
   work.pages_zeroed = pages_zeroed;
-  return CostOf(profile_.operations, config_.targets, work);
+  return CostOf(config_.profile.operations, config_.targets, work);
 }
 
 void CostAccount::Finish(size_t user, Kind kind, int64_t pages_zeroed, const EventCounters& events,
@@ -73,7 +72,7 @@ const cost::Range& CostAccount::TranslationPpm(const model::DirectMapCounters& m
   const cost::PageSizeMix mix = {.bytes_4k = static_cast<int64_t>(map.kib_4k() << 10),
                                  .bytes_2m = static_cast<int64_t>(map.kib_2m() << 10),
                                  .bytes_1g = static_cast<int64_t>(map.kib_1g() << 10)};
-  predicted_ppm_ = TranslationOverheadPpm(profile_, mix, config_.working_sets);
+  predicted_ppm_ = TranslationOverheadPpm(config_.profile, mix, config_.working_sets);
   return predicted_ppm_;
 }
 

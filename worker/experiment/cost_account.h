@@ -19,7 +19,7 @@ namespace dmfrag::experiment {
 
 // The processors whose cycles a run predicts, and what runs on them.
 struct CostConfig {
-  cost::CpuModel cpu = cost::CpuModel::kSkylakeSp;
+  cost::CpuProfile profile;  // of a processor, or of one whose figures were changed
   cost::FlushTargets targets;
   cost::WorkingSets working_sets;
 };
@@ -72,7 +72,6 @@ class CostAccount {
   const cost::Range& TranslationPpm(const model::DirectMapCounters& map);
 
   const CostConfig config_;
-  const cost::CpuProfile profile_;
   std::vector<UserCost> users_;
   const cost::OperationCost list_allocation_;
   const cost::OperationCost list_free_;

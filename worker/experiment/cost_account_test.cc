@@ -18,7 +18,7 @@ constexpr int64_t kGiB = int64_t{1} << 30;
 const OperationCosts& Costs() { return cost::ProfileOf(CpuModel::kZen3).operations; }
 
 CostConfig Config() {
-  return {.cpu = CpuModel::kZen3,
+  return {.profile = cost::ProfileOf(CpuModel::kZen3),
           .targets = {.cpus = 8, .isolated = 3},
           .working_sets = cost::WorkingSets::Guess(64 * kGiB)};
 }
@@ -63,6 +63,33 @@ TEST(CostAccountTest, AHitOfAPerCpuListCostsItsConstant) {
   EXPECT_EQ(cost.allocations.max(), Costs().page_allocate.value.typical);
   EXPECT_EQ(cost.frees.max(), Costs().page_free.value.typical);
   EXPECT_EQ(cost.isolated_interrupts, 0);
+}
+
+// A look for a cache makes a free dearer than the hit of a list that it is otherwise.
+TEST(CostAccountTest, WhatACacheDoesAtAFreeIsPartOfIt) {
+  CostAccount account(Config(), 1);
+  model::EventCounters events;
+  account.Start(events, {});
+  events.free_checks = 1;
+  account.Finish(0, Kind::kFree, 0, events, {});
+  EXPECT_EQ(account.Result(Map(0)).users[0].cycles.Total(), Costs().page_free.value + Costs().free_check.value);
+  account.Start(events, {});
+  events.cache_pages_zeroed = 1;
+  events.temporary_mappings = 1;
+  events.local_flushes = 1;
+  account.Finish(0, Kind::kFree, 0, events, {});
+  EXPECT_EQ(account.Result(Map(0)).users[0].cycles.Total(),
+            Costs().page_free.value * 2 + Costs().free_check.value + Costs().page_zero.value +
+                Costs().temporary_mapping.value + Costs().flush_page.value);
+}
+
+TEST(CostAccountTest, ChangedFiguresOfAProfileAreTaken) {
+  CostConfig config = Config();
+  config.profile.operations.page_free.value = Range::Exactly(17);
+  CostAccount account(config, 1);
+  account.Start({}, {});
+  account.Finish(0, Kind::kFree, 0, {}, {});
+  EXPECT_EQ(account.Result(Map(0)).users[0].cycles.Total(), Range::Exactly(17));
 }
 
 TEST(CostAccountTest, FlushesReachTheIsolatedProcessors) {

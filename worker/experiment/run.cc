@@ -189,12 +189,17 @@ class Runner {
 
   Sample CurrentSample() const {
     const model::DirectMapCounters& counters = machine_->direct_map_counters();
+    const model::EventCounters events = result_.TotalEvents();
     return {.time_us = 0,
             .splits_2m = static_cast<int64_t>(counters.level2_splits - start_counters_.level2_splits),
             .direct_map_4k_kib = static_cast<int64_t>(counters.kib_4k()),
+            .direct_map_2m_kib = static_cast<int64_t>(counters.kib_2m()),
+            .direct_map_1g_kib = static_cast<int64_t>(counters.kib_1g()),
             .held_pages = HeldPages(),
             .free_pages = static_cast<int64_t>(machine_->allocator().free_frames().raw()),
-            .unusable_free_2m_per_mille = UnusableFree()};
+            .unusable_free_2m_per_mille = UnusableFree(),
+            .blocks_restored = events.blocks_restored,
+            .shrunk_pages = events.shrunk_pages};
   }
 
   int64_t UnusableFree() const { return model::UnusableFreePerMille(machine_->allocator(), model::kPageblockOrder); }
@@ -308,6 +313,8 @@ class Runner {
     result_.free_pages = static_cast<int64_t>(machine_->allocator().free_frames().raw());
     result_.restorable_blocks =
         static_cast<int64_t>(CountRestorableBlocks(machine_->direct_map(), machine_->allocator()));
+    result_.free_2m_blocks =
+        static_cast<int64_t>(model::AllocationsServed(machine_->allocator(), model::kPageblockOrder));
     result_.unusable_free_2m_per_mille = UnusableFree();
     result_.series = sampler_.series();
     if (cost_.has_value()) result_.cost = cost_->Result(machine_->direct_map_counters());

@@ -27,7 +27,7 @@ struct UserResult {
 // What a run produced: a function of its RunConfig alone. Events are counted from the end of the warm-up.
 struct RunResult {
   RunOutcome outcome = RunOutcome::kCompleted;
-  std::string cache_name;         // "" for none
+  std::string cache_name;  // "" for none
   // In the order of the mix; behind them, in the order of the ageing's mix, what those of the ageing left.
   std::vector<UserResult> users;
   model::DirectMapCounters direct_map;
@@ -36,6 +36,7 @@ struct RunResult {
   int64_t held_pages_max = 0;
   int64_t free_pages = 0;
   int64_t restorable_blocks = 0;
+  int64_t free_2m_blocks = 0;                    // AllocationsServed of order 9 at the end
   int64_t unusable_free_2m_per_mille = 0;        // UnusableFreePerMille at the end,
   int64_t unusable_free_2m_start_per_mille = 0;  // and at the end of the warm-up
   TimeSeries series;

@@ -56,9 +56,14 @@ std::string Fingerprint(const RunResult& result) {
     add(static_cast<int64_t>(sample.time_us));
     add(sample.splits_2m);
     add(sample.direct_map_4k_kib);
+    add(sample.direct_map_2m_kib);
+    add(sample.direct_map_1g_kib);
     add(sample.held_pages);
     add(sample.free_pages);
+    add(sample.blocks_restored);
+    add(sample.shrunk_pages);
   }
+  add(result.free_2m_blocks);
   add(result.free_pages);
   add(result.held_pages_max);
   return text;
@@ -117,7 +122,7 @@ TEST(RunTest, GlobalSplitsFewerLargePagesThanNone) {
 }
 
 CostConfig SomeCost(uint32_t cpus = 4) {
-  return {.cpu = cost::CpuModel::kSkylakeSp,
+  return {.profile = cost::ProfileOf(cost::CpuModel::kSkylakeSp),
           .targets = {.cpus = cpus, .isolated = 1},
           .working_sets = cost::WorkingSets::Guess(512 * kMib)};
 }
@@ -238,6 +243,46 @@ TEST(RunTest, TheWarmUpIsLeftOutOfTheCounters) {
   EXPECT_EQ(second_half.series.back().time_us, 10000000);
   EXPECT_EQ(second_half.series.back().splits_2m, second_half.TotalEvents().splits_2m);
   EXPECT_EQ(second_half.series.back().free_pages, second_half.free_pages);
+}
+
+// Whatever splits and collapses do, every sample's direct map covers the same memory.
+TEST(RunTest, SamplesTellTheShapeOfTheDirectMap) {
+  RunConfig config = Config("none", 3072);
+  const RunResult result = MustRun(config);
+  ASSERT_GT(result.series.size(), 2u);
+  const Sample& first = result.series.front();
+  EXPECT_GT(first.direct_map_1g_kib, 0);
+  for (const Sample& sample : result.series) {
+    EXPECT_EQ(sample.direct_map_4k_kib + sample.direct_map_2m_kib + sample.direct_map_1g_kib,
+              first.direct_map_4k_kib + first.direct_map_2m_kib + first.direct_map_1g_kib);
+  }
+  EXPECT_GT(result.series.back().direct_map_4k_kib, first.direct_map_4k_kib);
+  EXPECT_EQ(result.series.back().direct_map_2m_kib, static_cast<int64_t>(result.direct_map.kib_2m()));
+  EXPECT_EQ(result.series.back().direct_map_1g_kib, static_cast<int64_t>(result.direct_map.kib_1g()));
+}
+
+// As the counters of users, sums since the end of the warm-up.
+TEST(RunTest, SamplesCountWhatCachesGaveBack) {
+  RunConfig config = Config("global");
+  config.cache.options.shrink_below_free_per_mille = 1000;  // always short of memory
+  const RunResult whole = MustRun(config);
+  EXPECT_GT(whole.TotalEvents().shrunk_pages, 0);
+  EXPECT_EQ(whole.series.back().shrunk_pages, whole.TotalEvents().shrunk_pages);
+  EXPECT_EQ(whole.series.back().blocks_restored, whole.TotalEvents().blocks_restored);
+  config.length.warmup_us = 10000000;
+  config.length.duration_us = 10000000;
+  const RunResult second_half = MustRun(config);
+  EXPECT_EQ(second_half.series.front().shrunk_pages, 0);
+  EXPECT_LT(second_half.series.back().shrunk_pages, whole.series.back().shrunk_pages);
+}
+
+// Free blocks of order 9 and 10 are free memory outside of which UnusableFreePerMille counts.
+TEST(RunTest, WholeBlocksLeftFreeAreCounted) {
+  const RunResult result = MustRun(Config("none"));
+  EXPECT_GT(result.free_2m_blocks, 0);
+  EXPECT_LT(result.free_2m_blocks, 256) << "of 512 MiB, some are in use";
+  EXPECT_EQ((result.free_pages - result.free_2m_blocks * 512) * 1000 / result.free_pages,
+            result.unusable_free_2m_per_mille);
 }
 
 TEST(RunTest, TheLimitOfOperationsIsExact) {

@@ -12,9 +12,13 @@ struct Sample {
   uint64_t time_us = 0;  // since the end of the warm-up
   int64_t splits_2m = 0;
   int64_t direct_map_4k_kib = 0;
+  int64_t direct_map_2m_kib = 0;
+  int64_t direct_map_1g_kib = 0;
   int64_t held_pages = 0;
   int64_t free_pages = 0;
   int64_t unusable_free_2m_per_mille = 0;
+  int64_t blocks_restored = 0;  // by all users since the end of the warm-up, as splits_2m
+  int64_t shrunk_pages = 0;     // the same
 };
 
 using TimeSeries = std::vector<Sample>;

@@ -47,6 +47,24 @@ TEST(FreeMemoryIndexTest, OnePageInEveryBlockMakesAllOfItUnusable) {
   EXPECT_GE(full, 0);
 }
 
+// One large free block is as many allocations as it has halves, quarters, ... of that order.
+TEST(FreeMemoryIndexTest, LargeBlocksServeSeveralAllocations) {
+  PageAllocator allocator = MakeAllocator();
+  // 64512 frames from 1024 on, untouched since boot, and 256 to 511, 512 to 1023.
+  EXPECT_EQ(AllocationsServed(allocator, kMaxOrder), 63);
+  EXPECT_EQ(AllocationsServed(allocator, kLarge), 2 * 63 + 1);
+  EXPECT_EQ(AllocationsServed(allocator, Order(8)), 4 * 63 + 2 + 1);
+  EXPECT_EQ(AllocationsServed(allocator, Order(0)), allocator.free_frames().raw());
+  // A page breaks one block of each order; those that it comes with lie on a per-CPU list, within the same block.
+  const std::optional<FrameNumber> page = allocator.Allocate(Order(0), Migratetype::kMovable);
+  ASSERT_TRUE(page.has_value());
+  EXPECT_EQ(AllocationsServed(allocator, kLarge), 2 * 63 + 1 - 1);
+  allocator.Free(*page, Order(0));
+  EXPECT_EQ(AllocationsServed(allocator, kLarge), 2 * 63 + 1 - 1) << "what per-CPU lists hold is not on free lists";
+  allocator.DrainPerCpu();
+  EXPECT_EQ(AllocationsServed(allocator, kLarge), 2 * 63 + 1);
+}
+
 TEST(FreeMemoryIndexTest, NothingFreeCountsAsUnusable) {
   AllocatorSnapshot snapshot;
   ZoneSnapshot& zone = snapshot.zones.emplace_back();
@@ -56,6 +74,7 @@ TEST(FreeMemoryIndexTest, NothingFreeCountsAsUnusable) {
   const auto allocator = PageAllocator::FromSnapshot(snapshot, AllocatorRules::Of(KernelRelease::k6_12));
   ASSERT_TRUE(allocator.ok());
   EXPECT_EQ(UnusableFreePerMille(**allocator, kLarge), 1000);
+  EXPECT_EQ(AllocationsServed(**allocator, kLarge), 0);
 }
 
 }  // namespace
