@@ -12,7 +12,7 @@ const std::vector<GoldenJob>& GoldenSet() {
          length { duration_us: 2000000 sample_interval_us: 500000 }
        )pb",
        "2a50ae8a5203a6383e0747e893eed25013cf1c5a312729d1ecbad0f32c5f5ead",
-       "956872ee729924943c01aca9d864fcd78479356dfaf8d60da72b44a25dbdefcd"},
+       "9f18258164d3750e1c3be9103efbcc49a5b6bcc7aee6d14e75f9d2b58be69567"},
       {"global on 16 GiB with 1G pages",
        R"pb(
          machine { memory_bytes: 17179869184 cpus: 96 }
@@ -22,7 +22,7 @@ const std::vector<GoldenJob>& GoldenSet() {
          seed: 18446744073709551615
        )pb",
        "52f81a5fe705e90a1bb0f0b64d00820523eabb57245632e03347856e8a63355e",
-       "604aeeac1776a5305ba3d52184571d7ada525a9e29714b008bc011db84056ad4"},
+       "3f10091953e610ac8464a10adafccf90f22848299de0ed314dd404c565e5fdfe"},
       {"global with small refills on an odd e820 map without 1G pages, under memory pressure",
        R"pb(
          kernel { cpa_release: KERNEL_RELEASE_6_1 }
@@ -37,8 +37,8 @@ const std::vector<GoldenJob>& GoldenSet() {
          length { duration_us: 20000000 max_operations: 400000 }
          seed: 7
        )pb",
-       "fc5924cf83cf286c6d06409d048319086108c89b9c564af11cf3a1ec179f2338",
-       "e84d1547fc18282885c4b4bb2cabe811c4bf1e428623eb14d530a0909287a9c0"},
+       "2c6cc3856c9694ae36705baf402cb4ae8b845fe0ad121c53be5a8e5b94bbda58",
+       "bd38dca7552cb3c52c69d5cdd69b4da260853f1dbe7c7317a6e28ca6d4527d79"},
   };
   return set;
 }

@@ -67,7 +67,7 @@ absl::Status CheckCost(const v1::MachineSpec& machine) {
   const v1::CostSpec& cost = machine.cost();
   const bool is_default = cost.isolated_cpus() == 0 && cost.sent_interrupts_per_mille() == 0 &&
                           cost.kernel_working_set_bytes() == 0 && cost.user_4k_working_set_bytes() == 0 &&
-                          cost.user_2m_working_set_bytes() == 0;
+                          cost.user_2m_working_set_bytes() == 0 && cost.constants().empty();
   if (is_default) return absl::OkStatus();
   if (machine.cpu_profile() == v1::CPU_PROFILE_UNSPECIFIED) {
     return WrongField("machine.cost", "needs machine.cpu_profile; give one, for example zen_3, or leave the cost out");
