@@ -86,7 +86,9 @@ absl::StatusOr<StartingMachine> BootingMachineFrom(const v1::MachineSpec& machin
       {.memory = std::move(memory),
        .mapping = {.gbpages = machine.gbpages(), .pse = machine.pse(), .debug_pagealloc = machine.debug_pagealloc()},
        .cpus = machine.cpus(),
-       .numa_nodes = machine.numa_nodes()},
+       .numa_nodes = machine.numa_nodes(),
+       .movable_per_mille = machine.movable_per_mille(),
+       .hotplugged = model::FrameCount(machine.hotplug_bytes() / model::kFrameBytes)},
       std::nullopt};
 }
 
@@ -162,7 +164,7 @@ absl::StatusOr<experiment::RunConfig> RunConfigFromSpec(const v1::JobSpec& spec,
                                           .max_operations = spec.length().max_operations()},
                                .seed = spec.seed()};
   if (spec.machine().cpu_profile() != v1::CPU_PROFILE_UNSPECIFIED) {
-    const uint64_t memory_bytes = config.machine.memory.total().raw() * model::kFrameBytes;
+    const uint64_t memory_bytes = (config.machine.memory.total() + config.machine.hotplugged).in_bytes();
     ASSIGN_OR_RETURN(config.cost, CostFrom(spec.machine(), static_cast<int64_t>(memory_bytes)));
   }
   ASSIGN_OR_RETURN(config.cache, CacheFrom(spec.cache()));
