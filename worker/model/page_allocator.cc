@@ -155,10 +155,10 @@ void PageAllocator::SetMarks(size_t zone, Marks marks) {
   }
   const uint64_t ratio = state.kind < kNormal ? kLowmemReserveRatio : kNormalReserveRatio;
   state.reserve = FrameCount(above.raw() / ratio);
-  state.movable_reserve = FrameCount(movable_above.raw() / ratio) - state.reserve;
-  state.min_mark = marks.min + state.reserve;
-  state.low_mark = marks.low + state.reserve;
-  state.high_mark = state.low_mark + (marks.low - marks.min);
+  const FrameCount movable_reserve(movable_above.raw() / ratio);
+  state.min_marks = {marks.min + state.reserve, marks.min + movable_reserve};
+  state.low_marks = {marks.low + state.reserve, marks.low + movable_reserve};
+  state.high_mark = state.low_marks[0] + (marks.low - marks.min);
 }
 
 uint32_t PageAllocator::CpusSharing(const ZoneState& zone) const {
@@ -212,7 +212,7 @@ std::optional<FrameNumber> PageAllocator::AllocateOnNode(uint32_t node, Order or
     for (size_t i = 0; i < zones; ++i) {
       ZoneState& zone = *list.zones[i];
       const FrameIndex block =
-          RemoveFrom(zone, zone.low_mark + zone.ReserveFor(type), order, type,
+          RemoveFrom(zone, zone.low_marks[MarkOf(type)], order, type,
                      attempt == 0 ? Zone::Fragmentation::kAvoided : Zone::Fragmentation::kAllowed, cpu);
       if (block != kNoFrameIndex) return GiveOut(block, order, type);
     }
@@ -226,7 +226,7 @@ std::optional<FrameNumber> PageAllocator::AllocateDownToMin(uint32_t node, Order
   if (table_.IsFull()) return std::nullopt;
   for (ZoneState* zone : ZonelistOf(node, type).zones) {
     const FrameIndex block =
-        RemoveFrom(*zone, zone->min_mark + zone->ReserveFor(type), order, type, Zone::Fragmentation::kAllowed, cpu);
+        RemoveFrom(*zone, zone->min_marks[MarkOf(type)], order, type, Zone::Fragmentation::kAllowed, cpu);
     if (block != kNoFrameIndex) return GiveOut(block, order, type);
   }
   return std::nullopt;
@@ -237,7 +237,7 @@ std::optional<FrameNumber> PageAllocator::TakeFreeBlockIn(FrameRange range, Orde
   for (ZoneState& state : zones_) {
     const FrameRange part{std::max(range.first, state.bounds.first), std::min(range.end, state.bounds.end)};
     if (part.empty() || (state.kind == kMovableZone && type != Migratetype::kMovable)) continue;
-    if (state.zone.free_frames() < state.min_mark + state.ReserveFor(type) + order.frames()) continue;
+    if (state.zone.free_frames() < state.min_marks[MarkOf(type)] + order.frames()) continue;
     state.zone.CountLock();
     const FrameIndex block = state.zone.TakeLowest(part, order, type);
     if (block != kNoFrameIndex) return GiveOut(block, order, type);
@@ -250,7 +250,7 @@ uint64_t PageAllocator::BulkAllocate(uint64_t count, Migratetype type, uint32_t 
   const Zonelist& list = ZonelistOf(node_of_cpu_[cpu], type);
   for (size_t i = 0; i < list.local; ++i) {
     ZoneState& zone = *list.zones[i];
-    if (zone.zone.free_frames() <= zone.low_mark + zone.ReserveFor(type) + FrameCount(count)) continue;
+    if (zone.zone.free_frames() <= zone.low_marks[MarkOf(type)] + FrameCount(count)) continue;
     uint64_t taken = 0;
     for (; taken < count; ++taken) {
       const FrameIndex block = zone.per_cpu[cpu].RemoveForBulk(type, Zone::Fragmentation::kAllowed);
@@ -317,11 +317,11 @@ PageAllocator::ZoneInfo PageAllocator::InfoOf(size_t zone) const {
           .frames = state.bounds,
           .managed = state.zone.managed_frames(),
           .free = state.zone.free_frames(),
-          .min_mark = state.min_mark,
-          .low_mark = state.low_mark,
+          .min_mark = state.min_marks[0],
+          .low_mark = state.low_marks[0],
           .high_mark = state.high_mark,
           .movable = state.kind == kMovableZone,
-          .movable_reserve = state.movable_reserve};
+          .movable_reserve = state.low_marks[1] - state.low_marks[0]};
 }
 
 void PageAllocator::ObserveCoalescing(CoalesceObserver* observer) {

@@ -222,16 +222,13 @@ class PageAllocator {
     size_t kind = 0;
     FrameRange bounds;
     std::vector<PerCpuLists> per_cpu = {};  // by processor
-    FrameCount min_mark = {};               // WMARK_MIN with lowmem_reserve of the node's highest zone
-    FrameCount low_mark = {};
-    FrameCount high_mark = {};
-    FrameCount reserve = {};          // lowmem_reserve, which all three include
-    FrameCount movable_reserve = {};  // more of it for requests that may use ZONE_MOVABLE
-
-    FrameCount ReserveFor(Migratetype type) const {
-      return type == Migratetype::kMovable ? movable_reserve : FrameCount(0);
-    }
+    // Of requests that may not use ZONE_MOVABLE, and of those that may: WMARK_MIN and WMARK_LOW with lowmem_reserve.
+    std::array<FrameCount, 2> min_marks = {};
+    std::array<FrameCount, 2> low_marks = {};
+    FrameCount high_mark = {};  // of the former
+    FrameCount reserve = {};    // lowmem_reserve of the former, which the marks include
   };
+
   // Where a node's allocations look for memory.
   struct Zonelist {
     std::vector<ZoneState*> zones;  // its own from high to low, then other nodes', nearest first
@@ -262,9 +259,9 @@ class PageAllocator {
   // Once all zones are there.
   void BuildZonelists(const NumaTopology& topology);
   Zonelist ListOf(uint32_t node, const NumaTopology& topology, bool with_movable);
-  const Zonelist& ZonelistOf(uint32_t node, Migratetype type) const {
-    return zonelists_[2 * node + (type == Migratetype::kMovable ? 1 : 0)];
-  }
+  const Zonelist& ZonelistOf(uint32_t node, Migratetype type) const { return zonelists_[2 * node + MarkOf(type)]; }
+  // Which of a zone's marks, and of a node's lists, is for requests of `type`.
+  static size_t MarkOf(Migratetype type) { return type == Migratetype::kMovable ? 1 : 0; }
   void Restore(const AllocatorSnapshot& snapshot, AllocatorRules rules);
   uint64_t MinFreeFrames() const;
   // What all zones but ZONE_MOVABLE manage.

@@ -166,8 +166,8 @@ AllocatorSnapshot PageAllocator::Snapshot() const {
     zone.movable = state.kind == kMovableZone;
     zone.bounds = state.bounds;
     zone.managed = state.zone.managed_frames();
-    zone.min_mark = state.min_mark - state.reserve;
-    zone.low_mark = state.low_mark - state.reserve;
+    zone.min_mark = state.min_marks[0] - state.reserve;
+    zone.low_mark = state.low_marks[0] - state.reserve;
     zone.free = state.zone.Lists();
     for (const PerCpuLists& lists : state.per_cpu) zone.per_cpu.push_back(lists.Snapshot());
     const FrameNumber first = zone.bounds.first.AlignedDown(kFramesPer2M);
