@@ -226,6 +226,18 @@ TEST(CanonicalTest, RefusalNamesFieldAndRemedy) {
   EXPECT_THAT(Refusal("machine { numa_nodes: 5 }" + rest).message(), HasSubstr("5 nodes need as many processors"));
   EXPECT_THAT(Refusal("machine { memory_bytes: 268435456 numa_nodes: 4 }" + rest).message(),
               HasSubstr("4 nodes need 512 MiB"));
+  EXPECT_THAT(Refusal("machine { movable_per_mille: 901 }" + rest).message(),
+              HasSubstr("machine.movable_per_mille: 901 is out of range; allowed are 0 to 900"));
+  EXPECT_THAT(Refusal("machine { hotplug_bytes: 1048576 }" + rest).message(),
+              HasSubstr("machine.hotplug_bytes: 1048576 is no multiple of 128 MiB"));
+  EXPECT_THAT(Refusal("machine { hotplug_bytes: 141733920768 }" + rest).message(),
+              HasSubstr("machine.hotplug_bytes: 135168 MiB is more than 32 times the 4096 MiB"));
+  EXPECT_THAT(Refusal("machine { e820 { end_bytes: 268435456 } hotplug_bytes: 8724152320 }" + rest).message(),
+              HasSubstr("times the 256 MiB"));
+  EXPECT_THAT(
+      Refusal("machine { hotplug_bytes: 134217728 boot_snapshot_sha256: '" + std::string(64, '0') + "' }" + rest)
+          .message(),
+      HasSubstr("machine.hotplug_bytes: must be left out"));
   EXPECT_THAT(Refusal("machine { cost { isolated_cpus: 1 } }" + rest).message(),
               HasSubstr("machine.cost: needs machine.cpu_profile"));
   const std::string zen = "machine { cpu_profile: CPU_PROFILE_ZEN_3 ";

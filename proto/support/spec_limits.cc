@@ -1,5 +1,6 @@
 #include "proto/support/spec_limits.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,11 @@ constexpr uint64_t kYearUs = uint64_t{366} * 24 * 3600 * 1000000;
 constexpr uint64_t kMaxNumaNodes = 64;
 constexpr uint64_t kMinNodeBytes = 128 * kMiB;
 constexpr int kMaxRanges = 4096;
+constexpr uint64_t kDefaultMemoryBytes = uint64_t{4} << 30;
+constexpr uint32_t kMaxMovablePerMille = 900;
+constexpr uint64_t kHotplugBytes = 128 * kMiB;
+// Added memory needs a 64th of itself for its struct pages: half of the memory there is, at most.
+constexpr uint64_t kMaxHotplugTimes = 32;
 
 absl::Status CheckLayout(const v1::MachineSpec& machine) {
   if (machine.has_memory_bytes())
@@ -83,6 +89,30 @@ absl::Status CheckCost(const v1::MachineSpec& machine) {
   return CheckRange("machine.cost.user_2m_working_set_bytes", cost.user_2m_working_set_bytes(), 0, kMaxMemoryBytes);
 }
 
+uint64_t MemoryBytes(const v1::MachineSpec& machine) {
+  if (machine.e820().empty()) return machine.has_memory_bytes() ? machine.memory_bytes() : kDefaultMemoryBytes;
+  uint64_t sum = 0;
+  for (const v1::MemoryRange& range : machine.e820()) sum += range.end_bytes() - range.start_bytes();
+  return sum;
+}
+
+absl::Status CheckMovableMemory(const v1::MachineSpec& machine) {
+  RETURN_IF_ERROR(CheckRange("machine.movable_per_mille", machine.movable_per_mille(), 0, kMaxMovablePerMille));
+  if (machine.hotplug_bytes() % kHotplugBytes != 0) {
+    return WrongField("machine.hotplug_bytes",
+                      absl::StrCat(machine.hotplug_bytes(), " is no multiple of 128 MiB (", kHotplugBytes,
+                                   " bytes), in which memory is added; for example 1 GiB"));
+  }
+  const uint64_t memory = MemoryBytes(machine);
+  const uint64_t most = std::min(kMaxMemoryBytes, kMaxHotplugTimes * memory);
+  if (machine.hotplug_bytes() <= most) return absl::OkStatus();
+  return WrongField(
+      "machine.hotplug_bytes",
+      absl::StrCat(machine.hotplug_bytes() / kMiB, " MiB is more than ", kMaxHotplugTimes, " times the ", memory / kMiB,
+                   " MiB of the machine, which hold its struct pages, or than 64 TiB; "
+                   "add less, or give the machine more memory"));
+}
+
 absl::Status CheckMachine(const v1::MachineSpec& machine) {
   if (!machine.boot_snapshot_sha256().empty()) return CheckSnapshot(machine);
   if (!machine.e820().empty()) RETURN_IF_ERROR(CheckLayout(machine));
@@ -92,6 +122,7 @@ absl::Status CheckMachine(const v1::MachineSpec& machine) {
       return WrongField("machine.memory_bytes", "must be a multiple of 4096");
   }
   if (machine.has_cpus()) RETURN_IF_ERROR(CheckRange("machine.cpus", machine.cpus(), 1, 4096));
+  RETURN_IF_ERROR(CheckMovableMemory(machine));
   return CheckCost(machine);
 }
 
@@ -142,9 +173,7 @@ absl::Status CheckAgeing(const v1::JobSpec& spec) {
                       "changes permissions: what such users do depends on the cache, and the aged machine is to be the "
                       "same for all; put it into the workload");
   }
-  uint64_t memory = spec.machine().memory_bytes();
-  for (const v1::MemoryRange& range : spec.machine().e820()) memory += range.end_bytes() - range.start_bytes();
-  if (memory <= kMaxAgedBytes) return absl::OkStatus();
+  if (MemoryBytes(spec.machine()) + spec.machine().hotplug_bytes() <= kMaxAgedBytes) return absl::OkStatus();
   return WrongField("ageing", "is for machines of up to 4 TiB; give less memory or leave it out");
 }
 

@@ -8,6 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/oracle/reference_page_allocator.h"
+#include "worker/model/movable_memory.h"
+#include "worker/model/numa_topology.h"
 #include "worker/model/page_allocator.h"
 
 namespace dmfrag::tests {
@@ -24,7 +26,7 @@ constexpr uint64_t kNormal = uint64_t{1} << 20;  // first frame of that zone
 
 using Ranges = std::vector<std::pair<uint64_t, uint64_t>>;
 
-// Small, so that programs fill them; with holes and odd ends; the last two of everyday size.
+// Small, so that programs fill them; with holes and odd ends; two of everyday size.
 Ranges Machine(unsigned choice) {
   switch (choice) {
     case 0:  // no Normal zone
@@ -37,9 +39,31 @@ Ranges Machine(unsigned choice) {
       return {{kNormal, kNormal + 16384}};
     case 4:  // 512 MiB
       return {{0, 159}, {256, 131072 - 35}};
-    default:  // 6 GiB
+    case 5:  // 6 GiB
       return {{0, 159}, {256, 786432}, {kNormal, kNormal + 786432}};
+    case 6:  // with ZONE_MOVABLE, beside Normal
+      return {{0, 159}, {256, 6144}, {kNormal, kNormal + 3000}, {kNormal + 4000, kNormal + 12000}};
+    default:  // the same, above DMA32
+      return {{0, 159}, {256, 4096 + 12000}};
   }
+}
+
+// Where that machine's ZONE_MOVABLE begins.
+uint64_t FirstMovable(unsigned choice) {
+  switch (choice) {
+    case 6:
+      return kNormal + 6144;
+    case 7:
+      return 4096 + 8192;
+    default:
+      return ReferencePageAllocator::kNoMovable;
+  }
+}
+
+model::MovableMemory MovableOf(unsigned choice) {
+  const uint64_t first = FirstMovable(choice);
+  if (first == ReferencePageAllocator::kNoMovable) return {};
+  return {.first_frames = {FrameNumber(first)}};
 }
 
 model::MemoryMap MapOf(const Ranges& ranges) {
@@ -59,8 +83,9 @@ std::vector<FrameNumber> Frames(const std::list<uint64_t>& list) { return {list.
 class Lockstep {
  public:
   Lockstep(unsigned machine, unsigned cpus, KernelRelease release, PageAllocatorEvents& events)
-      : model_(MapOf(Machine(machine)), cpus, model::AllocatorRules::Of(release)),
-        reference_(Machine(machine), cpus, release),
+      : model_(MapOf(Machine(machine)), model::NumaTopology::OneNode(cpus), model::AllocatorRules::Of(release),
+               MovableOf(machine)),
+        reference_(Machine(machine), cpus, release, FirstMovable(machine)),
         cpus_(cpus),
         events_(events) {
     Compare();

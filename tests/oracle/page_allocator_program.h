@@ -32,7 +32,7 @@ std::string RunPageAllocatorProgram(std::string_view bytes, PageAllocatorEvents&
 
 // Numbers of releases and machines that the first byte chooses from: release + kAllocatorReleases * machine.
 inline constexpr unsigned kAllocatorReleases = 4;
-inline constexpr unsigned kAllocatorMachines = 6;
+inline constexpr unsigned kAllocatorMachines = 8;
 
 }  // namespace dmfrag::tests
 

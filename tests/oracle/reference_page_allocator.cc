@@ -130,13 +130,13 @@ void ReferencePerCpu::GiveBack(int64_t frames, unsigned first_list) {
 }
 
 ReferencePageAllocator::ReferencePageAllocator(const std::vector<std::pair<uint64_t, uint64_t>>& memory, unsigned cpus,
-                                               KernelRelease release)
+                                               KernelRelease release, uint64_t first_movable)
     : release_(release) {
-  const uint64_t bounds[] = {0, 4096, uint64_t{1} << 20, uint64_t{1} << 40};
-  for (size_t i = 0; i < 3; ++i) {
+  const uint64_t bounds[] = {0, 4096, uint64_t{1} << 20, first_movable, kNoMovable};
+  for (size_t i = 0; i < 4; ++i) {
     Zone& zone = zones_.emplace_back(release);
-    zone.first = bounds[i];
-    zone.end = bounds[i + 1];
+    zone.first = std::min(bounds[i], first_movable);
+    zone.end = i == 3 ? kNoMovable : std::min(bounds[i + 1], first_movable);
     for (const auto& [first, end] : memory) {
       const uint64_t from = std::max({first, zone.first, uint64_t{256}});
       const uint64_t to = std::min(end, zone.end);
@@ -147,20 +147,21 @@ ReferencePageAllocator::ReferencePageAllocator(const std::vector<std::pair<uint6
 }
 
 uint64_t ReferencePageAllocator::MinFree() const {
-  uint64_t managed = 0;
-  for (const Zone& zone : zones_) managed += zone.lists.managed_frames();
+  const uint64_t movable = zones_[3].lists.managed_frames();
+  uint64_t lowmem = 0;
+  for (size_t i = 0; i < 3; ++i) lowmem += zones_[i].lists.managed_frames();
   // calculate_min_free_kbytes.
-  auto root = static_cast<uint64_t>(std::sqrt(static_cast<double>(managed * 4 * 16)));
-  while (root * root > managed * 4 * 16) --root;
-  while ((root + 1) * (root + 1) <= managed * 4 * 16) ++root;
+  auto root = static_cast<uint64_t>(std::sqrt(static_cast<double>(lowmem * 4 * 16)));
+  while (root * root > lowmem * 4 * 16) --root;
+  while ((root + 1) * (root + 1) <= lowmem * 4 * 16) ++root;
   const uint64_t min_free = std::clamp<uint64_t>(root, 128, 262144) / 4;
   // khugepaged wants 11 pageblocks in every zone, but no more than a 20th of what lies above the high watermarks.
   uint64_t wanted = 0;
   uint64_t usable = 0;
-  for (const Zone& zone : zones_) {
-    const uint64_t frames = zone.lists.managed_frames();
+  for (size_t i = 0; i < 3; ++i) {
+    const uint64_t frames = zones_[i].lists.managed_frames();
     if (frames == 0) continue;
-    const uint64_t min = min_free * frames / managed;
+    const uint64_t min = min_free * frames / (release_ == KernelRelease::k6_1 ? lowmem + movable : lowmem);
     const uint64_t high = min + 2 * std::max(min / 4, frames / 1000);
     wanted += 11 * 512;
     usable += frames > high ? frames - high : 0;
@@ -169,17 +170,23 @@ uint64_t ReferencePageAllocator::MinFree() const {
 }
 
 void ReferencePageAllocator::SetWatermarks(unsigned cpus) {
-  uint64_t managed = 0;
-  for (const Zone& zone : zones_) managed += zone.lists.managed_frames();
+  const uint64_t movable = zones_[3].lists.managed_frames();
+  uint64_t lowmem = 0;
+  for (size_t i = 0; i < 3; ++i) lowmem += zones_[i].lists.managed_frames();
   const uint64_t min_free = MinFree();
-  uint64_t above = managed;
-  for (Zone& zone : zones_) {
+  uint64_t above = lowmem;
+  for (size_t i = 0; i < 4; ++i) {
+    Zone& zone = zones_[i];
     const uint64_t frames = zone.lists.managed_frames();
-    above -= frames;
+    if (i < 3) above -= frames;
     if (frames == 0) continue;
-    zone.min = min_free * frames / managed;
-    zone.low = zone.min + std::max(zone.min / 4, frames / 1000);
-    zone.reserve = above / 256;
+    // Up to 6.6 ZONE_MOVABLE shares with the others.
+    const bool shares = release_ == KernelRelease::k6_1;
+    const uint64_t share = min_free * frames / (shares ? lowmem + movable : lowmem);
+    zone.min = i == 3 && !shares ? std::min<uint64_t>(std::max<uint64_t>(frames / 1024, 32), 128) : share;
+    zone.low = zone.min + std::max(share / 4, frames / 1000);
+    if (i < 2) zone.reserve = above / 256;
+    if (i < 3) zone.movable_reserve = i < 2 ? (above + movable) / 256 : movable / 32;
     for (unsigned cpu = 0; cpu < cpus; ++cpu) zone.per_cpu.emplace_back(&zone.lists, frames, zone.low, cpus, release_);
   }
 }
@@ -195,14 +202,16 @@ std::optional<uint64_t> ReferencePageAllocator::Allocate(unsigned order, Migrate
   };
   std::vector<Pass> passes = {{false, true}, {true, true}};
   // Where there is a Normal zone, types are kept apart as long as any zone has something above its low watermark.
-  if (zones_[2].lists.managed_frames() > 0) passes.insert(passes.begin(), {false, false});
+  // Not for requests that ask ZONE_MOVABLE first.
+  const bool movable_first = type == Migratetype::kMovable && HasMovable();
+  if (zones_[2].lists.managed_frames() > 0 && !movable_first) passes.insert(passes.begin(), {false, false});
   for (const Pass& pass : passes) {
     for (size_t i = zones_.size(); i-- > 0;) {
       Zone& zone = zones_[i];
-      if (zone.lists.managed_frames() == 0) continue;
+      if (zone.lists.managed_frames() == 0 || !MayUse(i, type)) continue;
       // zone_watermark_ok: what is left must lie above the mark, and one block be large enough.
       const int64_t usable = static_cast<int64_t>(zone.lists.free_frames()) - (Frames(order) - 1);
-      if (usable <= static_cast<int64_t>((pass.to_min ? zone.min : zone.low) + zone.reserve)) continue;
+      if (usable <= static_cast<int64_t>((pass.to_min ? zone.min : zone.low) + ReserveFor(zone, type))) continue;
       bool large_enough = order == 0;
       for (unsigned o = order; o <= 10; ++o) {
         for (unsigned t = 0; t < 3; ++t) {
@@ -226,7 +235,8 @@ std::vector<uint64_t> ReferencePageAllocator::BulkAllocate(uint64_t count, Migra
   std::vector<uint64_t> frames;
   for (size_t i = zones_.size(); i-- > 0;) {
     Zone& zone = zones_[i];
-    if (zone.per_cpu.empty() || zone.lists.free_frames() <= zone.low + zone.reserve + count) continue;
+    if (zone.per_cpu.empty() || !MayUse(i, type)) continue;
+    if (zone.lists.free_frames() <= zone.low + ReserveFor(zone, type) + count) continue;
     while (frames.size() < count) {
       const auto frame = zone.per_cpu[cpu].Allocate(0, type, /*may_fragment=*/true, /*single=*/false);
       if (!frame) break;

@@ -60,20 +60,25 @@ class ReferencePerCpu {
 // the model, whose simplifications it has: no reclaim, boost or compaction.
 class ReferencePageAllocator {
  public:
+  static constexpr uint64_t kNoMovable = uint64_t{1} << 40;
+
   struct Zone {
     Zone(model::KernelRelease release) : lists(release) {}
     ReferenceZone lists;
     uint64_t first = 0;
     uint64_t end = 0;
-    uint64_t min = 0;      // WMARK_MIN
-    uint64_t low = 0;      // WMARK_LOW
-    uint64_t reserve = 0;  // lowmem_reserve of requests that may use every zone
+    uint64_t min = 0;  // WMARK_MIN
+    uint64_t low = 0;  // WMARK_LOW
+    // lowmem_reserve of requests that may not use ZONE_MOVABLE, and of those that may.
+    uint64_t reserve = 0;
+    uint64_t movable_reserve = 0;
     std::vector<ReferencePerCpu> per_cpu;
   };
 
-  // Memory: frames [first, end), ascending; those below 256 are kept by the machine.
+  // Memory: frames [first, end), ascending; those below 256 are kept by the machine. From `first_movable` on it is
+  // ZONE_MOVABLE.
   ReferencePageAllocator(const std::vector<std::pair<uint64_t, uint64_t>>& memory, unsigned cpus,
-                         model::KernelRelease release);
+                         model::KernelRelease release, uint64_t first_movable = kNoMovable);
   ReferencePageAllocator(const ReferencePageAllocator&) = delete;
   ReferencePageAllocator& operator=(const ReferencePageAllocator&) = delete;
 
@@ -85,12 +90,17 @@ class ReferencePageAllocator {
   void DrainZoneOf(uint64_t frame);
   void Decay();
 
-  // DMA, DMA32, Normal; one without memory has no per-CPU lists.
+  // DMA, DMA32, Normal, Movable; one without memory has no per-CPU lists.
   const std::vector<Zone>& zones() const { return zones_; }
   uint64_t allocated_frames() const;
 
  private:
   Zone& ZoneOf(uint64_t frame);
+  static bool MayUse(size_t zone, model::Migratetype type) { return zone < 3 || type == model::Migratetype::kMovable; }
+  static uint64_t ReserveFor(const Zone& zone, model::Migratetype type) {
+    return type == model::Migratetype::kMovable ? zone.movable_reserve : zone.reserve;
+  }
+  bool HasMovable() const { return zones_[3].lists.managed_frames() > 0; }
   uint64_t MinFree() const;
   void SetWatermarks(unsigned cpus);
 

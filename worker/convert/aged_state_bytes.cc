@@ -21,7 +21,7 @@ using model::FrameCount;
 using model::FrameNumber;
 using model::Order;
 
-constexpr char kHead[] = "dmfrag aged state 1\n";
+constexpr char kHead[] = "dmfrag aged state 2\n";
 constexpr workload::SimTime kNever(std::numeric_limits<uint64_t>::max());
 
 // Both walk a state in the same order: each Visit below is how it is written and how it is read. A Writer appends what
@@ -151,6 +151,7 @@ void VisitLists(Coder& coder, Lists& lists) {
 template <typename Coder, typename Zone>
 void VisitZone(Coder& coder, Zone& zone) {
   coder.Small(zone.node, std::numeric_limits<uint32_t>::max());
+  coder.Small(zone.movable, 1);
   Plain(coder, zone.bounds.first);
   Plain(coder, zone.bounds.end);
   Plain(coder, zone.managed);

@@ -68,6 +68,18 @@ std::string ReadAll(const fs::path& path) {
 
 void Write(const fs::path& path, const std::string& content) { std::ofstream(path, std::ios::binary) << content; }
 
+TEST_F(AgeingTest, AMachineWithMovableZonesAgesToo) {
+  const AgedStateFolder folder(path_, AgedStateFolder::kDefaultMaxBytes);
+  const auto spec = [](const std::string& machine) { return Spec("cache { none {} } machine { " + machine + " }"); };
+  for (const std::string machine : {"movable_per_mille: 400", "hotplug_bytes: 268435456"}) {
+    const std::string digest = ResultSha256Hex(MustRun(spec(machine)));
+    EXPECT_NE(digest, ResultSha256Hex(MustRun(Spec())));
+    EXPECT_EQ(ResultSha256Hex(MustRun(spec(machine), &folder)), digest);  // makes the file
+    EXPECT_EQ(ResultSha256Hex(MustRun(spec(machine), &folder)), digest);  // reads it
+  }
+  EXPECT_EQ(Files().size(), 2u);
+}
+
 TEST_F(AgeingTest, AStateThatWasKeptGivesTheSameResult) {
   const AgedStateFolder folder(path_, AgedStateFolder::kDefaultMaxBytes);
   const std::string digest = ResultSha256Hex(MustRun(Spec()));

@@ -93,7 +93,7 @@ absl::StatusOr<std::optional<experiment::CostConfig>> CostFrom(const v1::Machine
         "machine.cost.constants: needs machine.cpu_profile; give one, for example zen_3, or leave the constants out");
   }
   ASSIGN_OR_RETURN(const cost::CpuModel cpu, CpuFrom(spec.cpu_profile()));
-  const auto memory_bytes = static_cast<int64_t>(machine.memory.total().raw() * model::kFrameBytes);
+  const auto memory_bytes = static_cast<int64_t>((machine.memory.total() + machine.hotplugged).in_bytes());
   experiment::CostConfig config = {.profile = cost::ProfileOf(cpu),
                                    .targets = {.cpus = spec.cpus(),
                                                .isolated = cost.isolated_cpus(),

@@ -82,7 +82,9 @@ absl::StatusOr<StartingMachine> BootingMachineFrom(const v1::MachineSpec& machin
       {.memory = std::move(memory),
        .mapping = {.gbpages = machine.gbpages(), .pse = machine.pse(), .debug_pagealloc = machine.debug_pagealloc()},
        .cpus = machine.cpus(),
-       .numa_nodes = machine.numa_nodes()},
+       .numa_nodes = machine.numa_nodes(),
+       .movable_per_mille = machine.movable_per_mille(),
+       .hotplugged = model::FrameCount(machine.hotplug_bytes() / model::kFrameBytes)},
       std::nullopt};
 }
 

@@ -174,6 +174,27 @@ TEST(RunJobTest, PresetsRun) {
             0);
 }
 
+// Movable pages find room there, others do not.
+TEST(RunJobTest, MovableZonesAndAddedMemoryReachTheModel) {
+  const auto run = [](const std::string& type, const std::string& pages, const std::string& machine) {
+    return MustRun("cache { none {} } workload { mix { users { name: 'u' ordinary { migratetype: MIGRATETYPE_" + type +
+                   " interval_us { constant { value: 10000 } } size_allocations { constant { value: " + pages +
+                   " } } lifetime_us { constant { value: 600000000 } } } } } } length { duration_us: 3000000 } "
+                   "machine { memory_bytes: 536870912 " +
+                   machine + " }")
+        .metrics();
+  };
+  for (const std::string type : {"MOVABLE", "UNMOVABLE"}) {
+    const bool movable = type == "MOVABLE";
+    EXPECT_EQ(run(type, "200", "").allocations_failed(), 0);
+    EXPECT_EQ(run(type, "200", "movable_per_mille: 800").allocations_failed() > 0, !movable);
+    EXPECT_GT(run(type, "600", "").allocations_failed(), 0);
+    EXPECT_EQ(run(type, "600", "hotplug_bytes: 536870912").allocations_failed() > 0, !movable);
+  }
+  EXPECT_EQ(run("MOVABLE", "1", "hotplug_bytes: 1073741824").direct_map_1g_kib(),
+            run("MOVABLE", "1", "").direct_map_1g_kib() + 1048576);
+}
+
 TEST(RunJobTest, BadSpecsAreRefusedByField) {
   const std::map<std::string, std::string> wrong = {
       {"", "cache"},
@@ -182,6 +203,7 @@ TEST(RunJobTest, BadSpecsAreRefusedByField) {
       {"cache { none {} } workload { preset: \"x\" }", "workload.preset"},
       {"cache { none {} } workload { noop {} } machine { memory_bytes: 5 }", "machine.memory_bytes"},
       {"cache { none {} } workload { noop {} } machine { numa_nodes: 8 }", "numa_nodes"},
+      {"cache { none {} } workload { noop {} } machine { movable_per_mille: 950 }", "movable_per_mille"},
       {"cache { none {} } workload { mix { users { name: \"a\" bpf { image_bytes { constant { value: 0 } } } } } }",
        "image_bytes"},
       {"cache { none {} } workload { mix { users { name: \"a\" page_cache { read_again_percent: 101 } } } }",

@@ -10,7 +10,6 @@
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/model/direct_map.h"
 #include "worker/model/direct_map_counters.h"
-#include "worker/model/entry_flags.h"
 #include "worker/model/migratetype.h"
 #include "worker/workload/mix.h"
 
@@ -31,10 +30,7 @@ absl::Status Adopt(FrameNumber block, Order order, model::Migratetype type, mode
 std::string AgedUserName(const std::string& name) { return absl::StrCat("aged:", name); }
 
 absl::StatusOr<std::unique_ptr<model::Machine>> StartAged(const RunConfig& config, const AgedState& state) {
-  model::DirectMap map =
-      config.start.has_value()
-          ? config.start->map
-          : model::DirectMap::Boot(config.machine.memory, config.machine.mapping, model::EntryFlags::PageKernel());
+  model::DirectMap map = config.start.has_value() ? config.start->map : model::Machine::BootMap(config.machine);
   const model::DirectMapCounters counters =
       config.start.has_value() ? config.start->counters : model::DirectMapCounters::Of(map);
   ASSIGN_OR_RETURN(std::unique_ptr<model::Machine> machine,

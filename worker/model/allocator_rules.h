@@ -20,15 +20,21 @@ struct AllocatorRules {
   // Before: from the first that is found, the largest; for movable pages from the smallest too.
   // And (commit 90abee6d7895) what refills a per-CPU list goes on stealing once it has begun.
   bool steal_from_smallest = false;
-  // 6.16 ("mm: pcp: increase pcp->free_count threshold to trigger free_high"): a run of high-order frees must be longer,
-  // by half of the least `high`, before a per-CPU list gives everything up. No capture shows it.
+  // 6.16 ("mm: pcp: increase pcp->free_count threshold to trigger free_high"): a run of high-order frees must be
+  // longer, by half of the least `high`, before a per-CPU list gives everything up. No capture shows it.
   bool longer_high_order_runs = false;
+
+  // 6.6 or 6.7 ("mm: fix calculations of watermark for movable zone", August 2023): ZONE_MOVABLE has no share of
+  // min_free_kbytes, and a small WMARK_MIN of its own. Before: a share as every zone, at the cost of the others. No
+  // capture has the zone.
+  bool caps_movable_mark = true;
 
   static constexpr AllocatorRules Of(KernelRelease release) {
     return {.pcp_high_follows_load = release >= KernelRelease::k6_12,
             .lists_follow_blocks = release >= KernelRelease::k6_12,
             .steal_from_smallest = release >= KernelRelease::k6_16,
-            .longer_high_order_runs = release >= KernelRelease::k6_16};
+            .longer_high_order_runs = release >= KernelRelease::k6_16,
+            .caps_movable_mark = release >= KernelRelease::k6_12};
   }
 };
 

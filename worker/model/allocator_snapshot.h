@@ -37,9 +37,10 @@ struct BlockTypeRun {
 // What the allocator holds of one zone.
 struct ZoneSnapshot {
   uint32_t node = 0;
-  FrameRange bounds;    // starts in the zone; ends behind its last frame
-  FrameCount managed;   // when watermarks were set last
-  FrameCount min_mark;  // WMARK_MIN, WMARK_LOW; without lowmem_reserve
+  bool movable = false;  // ZONE_MOVABLE
+  FrameRange bounds;     // starts in the zone; ends behind its last frame
+  FrameCount managed;    // when watermarks were set last
+  FrameCount min_mark;   // WMARK_MIN, WMARK_LOW; without lowmem_reserve
   FrameCount low_mark;
   std::vector<BlockList> free;          // empty lists are left out; ascending by order, then type
   std::vector<PerCpuSnapshot> per_cpu;  // by processor; equally many in every zone

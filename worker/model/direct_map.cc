@@ -88,6 +88,22 @@ void DirectMap::MapBoot2M(const MemoryMap& memory, FrameNumber first, const Boot
   }
 }
 
+void DirectMap::AddMemory(FrameRange range, const BootMappingRules& rules, EntryFlags flags) {
+  const uint64_t gibs = range.end.AlignedUp(kFramesPer1G).raw() / kFramesPer1G.raw();
+  if (gibs > gibs_.size()) gibs_.resize(gibs);
+  const bool large = rules.pse && !rules.debug_pagealloc;
+  for (FrameNumber first = range.first; first < range.end;) {
+    const bool whole_gib = first.IsAligned(kFramesPer1G) && first + kFramesPer1G <= range.end;
+    const MapLevel block = whole_gib && (!large || rules.gbpages) ? MapLevel::k1G : MapLevel::k2M;
+    if (large) {
+      MapEntry(first, block, flags);
+    } else {
+      MapUniform4K(first, block, flags);
+    }
+    first = first + FramesOf(block);
+  }
+}
+
 absl::StatusOr<DirectMap> DirectMap::FromRuns(const std::vector<LeafRun>& runs) {
   FrameNumber end;
   for (size_t i = 0; i < runs.size(); ++i) {

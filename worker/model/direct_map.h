@@ -69,6 +69,12 @@ class DirectMap {
   // not part of the rule.
   static DirectMap Boot(const MemoryMap& memory, const BootMappingRules& rules, EntryFlags flags);
 
+  // Maps memory that is added to a running machine, [range.first, range.end): 1G for what is a whole 1G of it, else 2M.
+  // Simplification: in one call, whatever the size; with memmap_on_memory the kernel adds one memory block at a time,
+  // and has no 1G pages then. Source: arch/x86/mm/init_64.c arch_add_memory, arch/x86/mm/init.c split_mem_range.
+  // REQUIRES: the range is made of whole 2M blocks, and nothing is mapped there.
+  void AddMemory(FrameRange range, const BootMappingRules& rules, EntryFlags flags);
+
   // From a dump, rows ascending.
   // Errors: kInvalidArgument if rows overlap, descend, or are not aligned to their level.
   static absl::StatusOr<DirectMap> FromRuns(const std::vector<LeafRun>& runs);

@@ -189,5 +189,33 @@ TEST(DirectMapTest, ChangingOneEntryOfACompactGibLeavesItsNeighbours) {
   EXPECT_OK(map.CheckInvariants());
 }
 
+TEST(DirectMapTest, AddedMemoryIsMappedByTheLargestPagesThatFit) {
+  constexpr EntryFlags kFlags = EntryFlags::PageKernel();
+  const FrameNumber first(kFramesPer1G.raw() / 2);
+  const FrameRange range{first, FrameNumber(5 * kFramesPer1G.raw() / 2)};
+  struct {
+    BootMappingRules rules;
+    LeafCounts added;
+  } const cases[] = {
+      {{}, {.pages_4k = 0, .pages_2m = 512, .pages_1g = 1}},
+      {{.gbpages = false}, {.pages_4k = 0, .pages_2m = 1024, .pages_1g = 0}},
+      {{.pse = false}, {.pages_4k = 2 * kFramesPer1G.raw(), .pages_2m = 0, .pages_1g = 0}},
+      {{.debug_pagealloc = true}, {.pages_4k = 2 * kFramesPer1G.raw(), .pages_2m = 0, .pages_1g = 0}},
+  };
+  for (const auto& [rules, added] : cases) {
+    // Half of the first GiB was there at boot.
+    DirectMap map = DirectMap::Boot(*MemoryMap::Pc(uint64_t{512} << 20), rules, kFlags);
+    const LeafCounts before = map.counts();
+    map.AddMemory(range, rules, kFlags);
+    const LeafCounts after = map.counts();
+    EXPECT_EQ(after.pages_4k - before.pages_4k, added.pages_4k);
+    EXPECT_EQ(after.pages_2m - before.pages_2m, added.pages_2m);
+    EXPECT_EQ(after.pages_1g - before.pages_1g, added.pages_1g);
+    EXPECT_TRUE(map.Lookup(first).has_value());
+    EXPECT_FALSE(map.Lookup(range.end).has_value());
+    EXPECT_OK(map.CheckInvariants());
+  }
+}
+
 }  // namespace
 }  // namespace dmfrag::model

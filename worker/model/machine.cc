@@ -16,18 +16,43 @@ absl::Status CheckCpus(uint32_t cpus) {
   return absl::InvalidArgumentError(absl::StrCat("machine with ", cpus, " processors: give 1 to ", kMaxCpus));
 }
 
+// Added memory needs struct pages, 64 bytes each: a 2M page for a section, taken from the memory that was there
+// (arch/x86/mm/init_64.c vmemmap_populate; memmap_on_memory is off by default). They stay. Page tables of the direct
+// map and of the vmemmap, a few pages, are left out.
+absl::Status AllocateStructPages(const MachineConfig& config, uint32_t node, PageAllocator& allocator) {
+  for (uint64_t i = 0; i < config.hotplugged.raw(); i += MovableMemory::kSection.raw()) {
+    if (allocator.AllocateOnNode(node, kPageblockOrder, Migratetype::kUnmovable, /*cpu=*/0).has_value()) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("machine to which ", config.hotplugged.in_kib() / 1024,
+                     " MiB are added: its own memory has no room for their struct pages, 2 MiB for each 128 MiB; add "
+                     "less, or give the machine more at boot"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const MachineConfig& config) {
   RETURN_IF_ERROR(CheckCpus(config.cpus));
   ASSIGN_OR_RETURN(const NumaTopology topology, NumaTopology::Even(config.memory, config.numa_nodes, config.cpus));
+  ASSIGN_OR_RETURN(const MovableMemory movable,
+                   MovableMemory::Of(config.memory, topology, config.movable_per_mille, config.hotplugged));
   auto allocator =
-      std::make_unique<PageAllocator>(config.memory, topology, AllocatorRules::Of(config.allocator_release));
-  DirectMap map = DirectMap::Boot(config.memory, config.mapping, EntryFlags::PageKernel());
+      std::make_unique<PageAllocator>(config.memory, topology, AllocatorRules::Of(config.allocator_release), movable);
+  DirectMap map = BootMap(config);
   const DirectMapCounters counters = DirectMapCounters::Of(map);
   auto tables = MakeTableSource(config.table_source, config.memory, allocator.get());
+  RETURN_IF_ERROR(AllocateStructPages(config, topology.nodes() - 1, *allocator));
   return std::unique_ptr<Machine>(
       new Machine(config, std::move(allocator), std::move(tables), std::move(map), counters));
+}
+
+DirectMap Machine::BootMap(const MachineConfig& config) {
+  DirectMap map = DirectMap::Boot(config.memory, config.mapping, EntryFlags::PageKernel());
+  if (config.hotplugged.raw() > 0) {
+    map.AddMemory(MovableMemory::AddedTo(config.memory, config.hotplugged), config.mapping, EntryFlags::PageKernel());
+  }
+  return map;
 }
 
 absl::StatusOr<std::unique_ptr<Machine>> Machine::Start(const MachineConfig& config, MachineStart start) {

@@ -19,6 +19,7 @@
 #include "worker/model/event_counters.h"
 #include "worker/model/kernel_release.h"
 #include "worker/model/memory_map.h"
+#include "worker/model/movable_memory.h"
 #include "worker/model/numa_topology.h"
 #include "worker/model/page_allocator.h"
 #include "worker/model/table_page_source.h"
@@ -38,6 +39,9 @@ struct MachineConfig {
   KernelRelease cpa_release = KernelRelease::k6_12;
   KernelRelease allocator_release = KernelRelease::k6_12;
   TableSourceKind table_source = TableSourceKind::kBuddy;
+  // ZONE_MOVABLE, and memory that is added before anything else happens; see MovableMemory.
+  uint32_t movable_per_mille = 0;
+  FrameCount hotplugged = {};
   // What-ifs of CpaRules. From 6.6 on (recorded on 6.12) an entry that was not present lacks DIRTY as well as GLOBAL.
   bool restore_global = false;
   bool restore_dirty = false;
@@ -58,11 +62,14 @@ struct MachineStart {
 // Thread-compatible; not movable, since its parts refer to each other.
 class Machine {
  public:
-  // Errors: kInvalidArgument if `cpus` is not in 1..4096, or as of NumaTopology::Even.
+  // Errors: kInvalidArgument if `cpus` is not in 1..4096, or as of NumaTopology::Even and MovableMemory::Of, or if the
+  // machine has no room for the struct pages of memory that is added.
   static absl::StatusOr<std::unique_ptr<Machine>> Create(const MachineConfig& config);
   // With `start` instead of a boot; `config.mapping` plays no part then. Errors: the same; kInvalidArgument if `start`
   // has the lists of another number of processors, or contradicts itself (PageAllocator::FromSnapshot).
   static absl::StatusOr<std::unique_ptr<Machine>> Start(const MachineConfig& config, MachineStart start);
+  // The direct map that Create begins with.
+  static DirectMap BootMap(const MachineConfig& config);
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 

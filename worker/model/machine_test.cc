@@ -117,6 +117,42 @@ TEST(MachineTest, RefusesAStartOfAnotherMachine) {
               StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("at least one zone")));
 }
 
+TEST(MachineTest, AddedMemoryIsMappedInLargePagesAndIsForMovablePagesAlone) {
+  const FrameCount added(3 * kFramesPer1G.raw() / 2);
+  const auto plain = Boot(2);
+  const auto machine =
+      *Machine::Create({.memory = *MemoryMap::Pc(uint64_t{2} << 30), .mapping = {}, .cpus = 4, .hotplugged = added});
+  const LeafCounts before = plain->direct_map().counts();
+  const LeafCounts after = machine->direct_map().counts();
+  EXPECT_EQ(after.pages_1g - before.pages_1g, 1);
+  EXPECT_EQ(after.pages_2m - before.pages_2m, 256);
+  EXPECT_EQ(after.pages_4k, before.pages_4k);
+  EXPECT_EQ(machine->direct_map_counters().pages_2m, plain->direct_map_counters().pages_2m + 256);
+  EXPECT_EQ(machine->allocator().managed_frames(), plain->allocator().managed_frames() + added);
+  // A 2M page of struct pages for each of 12 sections, from memory that was there.
+  EXPECT_EQ(machine->allocator().allocated_frames(), FrameCount(12 * 512));
+  EXPECT_GE(*machine->allocator().Allocate(Order(0), Migratetype::kMovable), FrameNumber(1 << 20));
+  EXPECT_LT(SecretPage(*machine), FrameNumber(1 << 20));
+  EXPECT_OK(machine->CheckInvariants());
+}
+
+TEST(MachineTest, AddedMemoryNeedsRoomForItsStructPages) {
+  const auto create = [](uint64_t gib) {
+    return Machine::Create({.memory = *MemoryMap::Pc(1 << 30),
+                            .mapping = {},
+                            .cpus = 4,
+                            .hotplugged = FrameCount(gib * kFramesPer1G.raw())})
+        .status();
+  };
+  EXPECT_OK(create(50));
+  EXPECT_THAT(create(100), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("struct pages")));
+}
+
+TEST(MachineTest, RefusesTooLargeAMovableZone) {
+  EXPECT_THAT(Machine::Create({.memory = *MemoryMap::Pc(1 << 30), .mapping = {}, .cpus = 4, .movable_per_mille = 1000}),
+              StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("ZONE_MOVABLE")));
+}
+
 // Tables come from the lists of the processor that makes the call.
 TEST(MachineTest, TablesComeFromTheListsOfTheCallingProcessor) {
   auto machine = Boot(1);

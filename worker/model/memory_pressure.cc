@@ -29,7 +29,10 @@ MemoryPressure::~MemoryPressure() { allocator_->SetSlowPath(nullptr); }
 
 std::optional<FrameNumber> MemoryPressure::AllocateSlowly(uint32_t node, Order order, Migratetype type, uint32_t cpu) {
   const Request request{node, order, type, cpu};
-  woken_ = std::max(woken_.value_or(Order(0)), order);
+  // wakeup_kswapd: for the largest order, and the highest zone, that somebody wants.
+  if (!woken_.has_value()) woken_ = {order, type};
+  woken_->order = std::max(woken_->order, order);
+  if (type == Migratetype::kMovable) woken_->type = type;
   if (const auto block = AllocateDownToMin(request); block.has_value() || at_work_) return block;
   at_work_ = true;
   const std::optional<FrameNumber> block = MakeRoom(request);
@@ -46,7 +49,7 @@ std::optional<FrameNumber> MemoryPressure::MakeRoom(const Request& request) {
     if (block.has_value()) return block;
   }
   for (;;) {
-    const FrameCount reclaimed = DirectReclaim(request.order);
+    const FrameCount reclaimed = DirectReclaim(request.order, request.type);
     std::optional<FrameNumber> block;
     if (reclaimed > FrameCount(0)) {
       block = AllocateDownToMin(request);
@@ -67,7 +70,8 @@ std::optional<FrameNumber> MemoryPressure::CompactAndAllocate(const Request& req
   size_t zone = zones_.size();
   while (!made && zone-- > 0) {
     CompactionDeferral& deferral = zones_[zone].deferral;
-    if (deferral.IsDeferred(request.order) || !SuitsCompaction(zone, request.order)) continue;
+    if (!allocator_->MayUse(zone, request.type) || deferral.IsDeferred(request.order)) continue;
+    if (!SuitsCompaction(zone, request.order, request.type)) continue;
     tried = true;
     made = CompactZone(zone, request.order, request.cpu);
     if (!made && effort == Effort::kSyncLight) deferral.Failed(request.order);
@@ -89,7 +93,7 @@ bool MemoryPressure::CompactZone(size_t zone, Order order, uint32_t cpu) {
 }
 
 // do_try_to_free_pages, which leaves zones alone that compaction_ready accepts; should_continue_reclaim.
-FrameCount MemoryPressure::DirectReclaim(Order order) {
+FrameCount MemoryPressure::DirectReclaim(Order order, Migratetype type) {
   const auto any_zone = [this](auto holds) {
     for (size_t zone = 0; zone < zones_.size(); ++zone) {
       if (holds(zone)) return true;
@@ -97,12 +101,12 @@ FrameCount MemoryPressure::DirectReclaim(Order order) {
     return false;
   };
   const auto is_ready = [&](size_t zone) {
-    return IsAbove(zone, &ZoneInfo::min_mark, order) ||
-           (SuitsCompaction(zone, order) && HasRoomToCompact(zone, &ZoneInfo::high_mark, order));
+    return IsAbove(zone, &ZoneInfo::min_mark, order, type) ||
+           (SuitsCompaction(zone, order, type) && HasRoomToCompact(zone, &ZoneInfo::high_mark, order, type));
   };
   if (order > kCostlyOrder && any_zone(is_ready)) return FrameCount(0);
   const auto can_go_on = [&](size_t zone) {
-    return IsAbove(zone, &ZoneInfo::min_mark, order) || SuitsCompaction(zone, order);
+    return IsAbove(zone, &ZoneInfo::min_mark, order, type) || SuitsCompaction(zone, order, type);
   };
   FrameCount reclaimed = DropPageCache();
   for (FrameCount last = reclaimed; order > Order(0) && last > FrameCount(0) && !any_zone(can_go_on);) {
@@ -122,53 +126,55 @@ FrameCount MemoryPressure::DropPageCache() {
 
 // balance_pgdat: once it has freed what compaction for a larger order needs, it goes on for single pages alone.
 void MemoryPressure::RunKswapd(uint32_t cpu) {
-  const Order order = *woken_;
+  const auto [order, type] = *woken_;
   woken_.reset();
   Order wanted = order;
   FrameCount reclaimed;
-  while (!IsBalanced(wanted)) {
+  while (!IsBalanced(wanted, type)) {
     const FrameCount dropped = DropPageCache();
     if (dropped == FrameCount(0)) break;
     reclaimed += dropped;
     if (reclaimed >= CompactGap(wanted)) wanted = Order(0);
   }
-  if (order > Order(0)) RunKcompactd(order, cpu);
+  if (order > Order(0)) RunKcompactd(order, type, cpu);
 }
 
 // kcompactd_do_work.
-void MemoryPressure::RunKcompactd(Order order, uint32_t cpu) {
+void MemoryPressure::RunKcompactd(Order order, Migratetype type, uint32_t cpu) {
   for (size_t zone = 0; zone < zones_.size(); ++zone) {
     CompactionDeferral& deferral = zones_[zone].deferral;
-    if (deferral.IsDeferred(order)) continue;
-    if (IsAbove(zone, &ZoneInfo::min_mark, order) || !SuitsCompaction(zone, order)) continue;
+    if (!allocator_->MayUse(zone, type) || deferral.IsDeferred(order)) continue;
+    if (IsAbove(zone, &ZoneInfo::min_mark, order, type) || !SuitsCompaction(zone, order, type)) continue;
     if (!CompactZone(zone, order, cpu)) deferral.Failed(order);
   }
 }
 
-bool MemoryPressure::IsAbove(size_t zone, FrameCount ZoneInfo::*mark, Order order) const {
+bool MemoryPressure::IsAbove(size_t zone, FrameCount ZoneInfo::*mark, Order order, Migratetype type) const {
+  if (!allocator_->MayUse(zone, type)) return false;
   const ZoneInfo info = allocator_->InfoOf(zone);
-  if (info.free < info.*mark + order.frames()) return false;
+  if (info.free < info.*mark + info.ReserveFor(type) + order.frames()) return false;
   return order == Order(0) || allocator_->HasFreeBlock(zone, order);
 }
 
 // pgdat_balanced: one zone is enough.
-bool MemoryPressure::IsBalanced(Order order) const {
+bool MemoryPressure::IsBalanced(Order order, Migratetype type) const {
   for (size_t zone = 0; zone < zones_.size(); ++zone) {
-    if (IsAbove(zone, &ZoneInfo::high_mark, order)) return true;
+    if (IsAbove(zone, &ZoneInfo::high_mark, order, type)) return true;
   }
   return false;
 }
 
-bool MemoryPressure::HasRoomToCompact(size_t zone, FrameCount ZoneInfo::*mark, Order order) const {
+bool MemoryPressure::HasRoomToCompact(size_t zone, FrameCount ZoneInfo::*mark, Order order, Migratetype type) const {
+  if (!allocator_->MayUse(zone, type)) return false;
   const ZoneInfo info = allocator_->InfoOf(zone);
-  return info.free > info.*mark + CompactGap(order);
+  return info.free > info.*mark + info.ReserveFor(type) + CompactGap(order);
 }
 
 // compaction_suitable: for costly orders it also asks whether the want is of large blocks rather than of memory
 // (fragmentation_index).
-bool MemoryPressure::SuitsCompaction(size_t zone, Order order) const {
-  if (order <= kCostlyOrder) return HasRoomToCompact(zone, &ZoneInfo::min_mark, order);
-  if (!HasRoomToCompact(zone, &ZoneInfo::low_mark, order)) return false;
+bool MemoryPressure::SuitsCompaction(size_t zone, Order order, Migratetype type) const {
+  if (order <= kCostlyOrder) return HasRoomToCompact(zone, &ZoneInfo::min_mark, order, type);
+  if (!HasRoomToCompact(zone, &ZoneInfo::low_mark, order, type)) return false;
   if (allocator_->HasFreeBlock(zone, order)) return true;
   const ZoneInfo info = allocator_->InfoOf(zone);
   int64_t blocks = 0;  // more than none: what is free lies in smaller blocks

@@ -32,7 +32,8 @@ class PageHolders : public MovableFrames {
 // mm/compaction.c try_to_compact_pages, compaction_suitable, kcompactd_do_work.
 // Simplifications: the page cache alone is reclaimed, in the order it came in, all of it clean and never touched again;
 // there is no swap, so that anonymous pages stay; caches are asked when the page cache has nothing to give, instead of
-// in proportion to it; nobody is killed; one kswapd serves all nodes, and is content with one zone of any. kswapd and
+// in proportion to it; nobody is killed; one kswapd serves all nodes, and is content with one zone of any; what is
+// reclaimed may lie in ZONE_MOVABLE though the request cannot use it (reclaim_idx). kswapd and
 // kcompactd work when they are told to, between two requests, until they are done. Events go to the machine's account.
 // Deterministic; thread-compatible. No memory of the host is allocated.
 class MemoryPressure final : public SlowPath {
@@ -72,22 +73,28 @@ class MemoryPressure final : public SlowPath {
   std::optional<FrameNumber> MakeRoom(const Request& request);
   std::optional<FrameNumber> CompactAndAllocate(const Request& request, Effort effort);
   bool CompactZone(size_t zone, Order order, uint32_t cpu);
-  FrameCount DirectReclaim(Order order);
+  FrameCount DirectReclaim(Order order, Migratetype type);
   FrameCount DropPageCache();
-  void RunKcompactd(Order order, uint32_t cpu);
-  // __zone_watermark_ok with the zone's mark, whichever of the three it is.
-  bool IsAbove(size_t zone, FrameCount PageAllocator::ZoneInfo::*mark, Order order) const;
-  bool IsBalanced(Order order) const;
+  void RunKcompactd(Order order, Migratetype type, uint32_t cpu);
+  // __zone_watermark_ok with the zone's mark, whichever of the three it is. Never of a zone that `type` may not use, as
+  // below.
+  bool IsAbove(size_t zone, FrameCount PageAllocator::ZoneInfo::*mark, Order order, Migratetype type) const;
+  bool IsBalanced(Order order, Migratetype type) const;
   // Whether the zone has the free pages that compaction for `order` needs, above that mark.
-  bool HasRoomToCompact(size_t zone, FrameCount PageAllocator::ZoneInfo::*mark, Order order) const;
-  bool SuitsCompaction(size_t zone, Order order) const;
+  bool HasRoomToCompact(size_t zone, FrameCount PageAllocator::ZoneInfo::*mark, Order order, Migratetype type) const;
+  bool SuitsCompaction(size_t zone, Order order, Migratetype type) const;
 
   Machine* machine_;
   PageAllocator* allocator_;
   PageHolders* holders_;
   std::vector<ZoneCompaction> zones_;  // by zone of the allocator
-  std::optional<Order> woken_;         // kswapd, for at least this order
-  bool at_work_ = false;               // it reclaims or compacts for an allocation
+  // Why kswapd was woken: for at least this order, and for zones that this type may use.
+  struct Wake {
+    Order order;
+    Migratetype type;
+  };
+  std::optional<Wake> woken_;
+  bool at_work_ = false;  // it reclaims or compacts for an allocation
 };
 
 }  // namespace dmfrag::model

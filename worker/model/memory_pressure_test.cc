@@ -231,5 +231,45 @@ TEST_F(MemoryPressureTest, WithoutMemoryNothingHelps) {
   EXPECT_EQ(events_.pages_reclaimed, 0);
 }
 
+// 512 MiB, 60 % of them ZONE_MOVABLE, which is free: of no use to a request that may not go there.
+TEST(MemoryPressureMovableTest, RoomInZoneMovableDoesNotStopReclaimForOthers) {
+  const auto machine = *Machine::Create(
+      {.memory = *MemoryMap::Pc(uint64_t{512} << 20), .mapping = {}, .cpus = 2, .movable_per_mille = 600});
+  PageAllocator& allocator = machine->allocator();
+  EventCounters events;
+  machine->ChargeTo(&events);
+  Holders holders(&allocator);
+  for (size_t before = 1; holders.page_cache.size() != before;) {
+    before = holders.page_cache.size();
+    while (const auto page = allocator.Allocate(Order(0), Migratetype::kUnmovable)) holders.page_cache.push_back(*page);
+    allocator.DrainPerCpu();
+  }
+  MemoryPressure pressure(machine.get(), &holders);
+  const size_t cached = holders.page_cache.size();
+  // A movable page is there at once.
+  EXPECT_TRUE(allocator.Allocate(kPageblockOrder, Migratetype::kMovable).has_value());
+  EXPECT_FALSE(pressure.IsKswapdWoken());
+  EXPECT_EQ(events.pages_reclaimed, 0);
+  // Others need reclaim, a large block too, though ZONE_MOVABLE has it.
+  const auto page = allocator.Allocate(Order(0), Migratetype::kUnmovable);
+  ASSERT_TRUE(page.has_value());
+  EXPECT_FALSE(allocator.InMovableZone(*page));
+  EXPECT_EQ(events.pages_reclaimed, 32);
+  const auto block = allocator.Allocate(kPageblockOrder, Migratetype::kUnmovable);
+  EXPECT_TRUE(!block.has_value() || !allocator.InMovableZone(*block));
+  EXPECT_GT(events.pages_reclaimed, 32);
+  // So does kswapd, for whom zones up to Normal count alone.
+  ASSERT_TRUE(pressure.IsKswapdWoken());
+  pressure.RunKswapd(0);
+  bool balanced = false;
+  for (size_t zone = 0; zone < allocator.zones(); ++zone) {
+    const ZoneInfo info = allocator.InfoOf(zone);
+    balanced = balanced || (!info.movable && info.free > info.high_mark);
+  }
+  EXPECT_TRUE(balanced);
+  EXPECT_LT(holders.page_cache.size(), cached - 64);
+  EXPECT_OK(machine->CheckInvariants());
+}
+
 }  // namespace
 }  // namespace dmfrag::model

@@ -10,8 +10,12 @@ namespace {
 
 // The ISA range is not given out; boot code and firmware keep it.
 constexpr FrameNumber kFirstManaged(256);
-// sysctl_lowmem_reserve_ratio of DMA and DMA32.
+// sysctl_lowmem_reserve_ratio of DMA and DMA32, and of Normal.
 constexpr uint64_t kLowmemReserveRatio = 256;
+constexpr uint64_t kNormalReserveRatio = 32;
+// Bounds of ZONE_MOVABLE's WMARK_MIN, in frames.
+constexpr uint64_t kSwapClusterMax = 32;
+constexpr uint64_t kMaxCappedMark = 128;
 // watermark_scale_factor 10, in 10,000ths.
 constexpr uint64_t kWatermarkScale = 10;
 
@@ -25,9 +29,10 @@ uint64_t IntegerSqrt(uint64_t value) {
   return low;
 }
 
-// WMARK_LOW of a zone that manages `managed` frames and whose WMARK_MIN is `min` (__setup_per_zone_wmarks).
-uint64_t LowMark(uint64_t min, FrameCount managed) {
-  return min + std::max(min / 4, managed.raw() * kWatermarkScale / 10000);
+// From WMARK_MIN to WMARK_LOW of a zone that manages `managed` frames and has `share` of min_free_kbytes
+// (__setup_per_zone_wmarks).
+uint64_t MarkDistance(uint64_t share, FrameCount managed) {
+  return std::max(share / 4, managed.raw() * kWatermarkScale / 10000);
 }
 
 uint64_t Share(uint64_t of, FrameCount part, FrameCount whole) {
@@ -42,17 +47,24 @@ PageAllocator::PageAllocator(FrameNumber end, const NumaTopology& topology)
 PageAllocator::PageAllocator(const MemoryMap& memory, uint32_t cpus, AllocatorRules rules)
     : PageAllocator(memory, NumaTopology::OneNode(cpus), rules) {}
 
-PageAllocator::PageAllocator(const MemoryMap& memory, const NumaTopology& topology, AllocatorRules rules)
-    : PageAllocator(memory.end(), topology) {
+PageAllocator::PageAllocator(const MemoryMap& memory, const NumaTopology& topology, AllocatorRules rules,
+                             const MovableMemory& movable)
+    : PageAllocator(std::max(memory.end(), movable.added.end), topology) {
+  std::vector<FrameRange> ranges = memory.ranges();
+  if (!movable.added.empty()) ranges.push_back(movable.added);
   for (uint32_t node = 0; node < topology.nodes(); ++node) {
     const FrameRange addresses = topology.RangeOf(node);
+    const FrameNumber first_movable = movable.first_frames.empty() ? end_ : movable.first_frames[node];
     for (size_t kind = 0; kind < kZoneKinds; ++kind) {
-      const FrameRange bounds{std::max(addresses.first, kZoneBounds[kind]),
-                              std::min({addresses.end, kZoneBounds[kind + 1], end_})};
+      FrameRange bounds{first_movable, std::min(addresses.end, end_)};
+      if (kind != kMovableZone) {
+        bounds = {std::max(addresses.first, kZoneBounds[kind]),
+                  std::min({addresses.end, kZoneBounds[kind + 1], memory.end(), first_movable})};
+      }
       if (bounds.empty()) continue;
-      AddZone(node, bounds, rules);
+      AddZone(node, kind, bounds, rules);
       Zone& zone = zones_.back().zone;
-      for (const FrameRange& range : memory.ranges()) {
+      for (const FrameRange& range : ranges) {
         const FrameRange part{std::max({range.first, bounds.first, kFirstManaged}), std::min(range.end, bounds.end)};
         if (!part.empty()) zone.AddBootMemory(part);
       }
@@ -64,63 +76,89 @@ PageAllocator::PageAllocator(const MemoryMap& memory, const NumaTopology& topolo
   BuildZonelists(topology);
 }
 
-void PageAllocator::AddZone(uint32_t node, FrameRange bounds, AllocatorRules rules) {
-  zones_.push_back({.zone = Zone(&table_, rules), .node = node, .bounds = bounds});
+void PageAllocator::AddZone(uint32_t node, size_t kind, FrameRange bounds, AllocatorRules rules) {
+  caps_movable_mark_ = rules.caps_movable_mark;
+  zones_.push_back({.zone = Zone(&table_, rules), .node = node, .kind = kind, .bounds = bounds});
+}
+
+PageAllocator::Zonelist PageAllocator::ListOf(uint32_t node, const NumaTopology& topology, bool with_movable) {
+  Zonelist list;
+  for (uint32_t other : topology.FallbackOrder(node)) {
+    for (auto zone = zones_.rbegin(); zone != zones_.rend(); ++zone) {
+      if (zone->node == other && (with_movable || zone->kind != kMovableZone)) list.zones.push_back(&*zone);
+    }
+    if (other == node) list.local = list.zones.size();
+  }
+  // With several nodes, not if the node has no zone below its Normal one; nor where ZONE_MOVABLE comes first, in which
+  // there is nothing to mix.
+  const auto has = [&](size_t kind) {
+    return std::any_of(list.zones.begin(), list.zones.begin() + static_cast<int64_t>(list.local),
+                       [&](const ZoneState* zone) { return zone->kind == kind; });
+  };
+  list.avoids_mixing = has(kNormal) && !has(kMovableZone) && (topology.nodes() == 1 || has(kDma32));
+  return list;
 }
 
 void PageAllocator::BuildZonelists(const NumaTopology& topology) {
-  for (const ZoneState& zone : zones_)
+  for (const ZoneState& zone : zones_) {
     first_frames_.push_back(first_frames_.empty() ? FrameNumber(0) : zone.bounds.first);
+    has_movable_zone_ = has_movable_zone_ || zone.kind == kMovableZone;
+  }
   for (uint32_t node = 0; node < topology.nodes(); ++node) {
-    Zonelist& list = zonelists_.emplace_back();
-    for (uint32_t other : topology.FallbackOrder(node)) {
-      for (auto zone = zones_.rbegin(); zone != zones_.rend(); ++zone) {
-        if (zone->node == other) list.zones.push_back(&*zone);
-      }
-      if (other == node) list.local = list.zones.size();
-    }
-    // With several nodes, not if the node has no zone below its Normal one.
-    const auto has = [&](size_t kind) {
-      return std::any_of(list.zones.begin(), list.zones.begin() + static_cast<int64_t>(list.local),
-                         [&](const ZoneState* zone) { return KindOf(zone->bounds.first) == kind; });
-    };
-    list.avoids_mixing = has(kNormal) && (topology.nodes() == 1 || has(kDma32));
+    zonelists_.push_back(ListOf(node, topology, /*with_movable=*/false));
+    zonelists_.push_back(ListOf(node, topology, /*with_movable=*/true));
   }
 }
 
+FrameCount PageAllocator::ManagedLowmem() const {
+  FrameCount managed;
+  for (const ZoneState& zone : zones_) {
+    if (zone.kind != kMovableZone) managed += zone.zone.managed_frames();
+  }
+  return managed;
+}
+
 // min_free_kbytes in frames: what calculate_min_free_kbytes says, or what khugepaged asks for to keep types apart, if
-// that is more (set_recommended_min_free_kbytes: transparent huge pages are on, as they are by default).
+// that is more (set_recommended_min_free_kbytes: transparent huge pages are on, as they are by default). ZONE_MOVABLE
+// has no part in either (nr_free_buffer_pages).
 uint64_t PageAllocator::MinFreeFrames() const {
-  const uint64_t calculated = std::clamp<uint64_t>(IntegerSqrt(16 * managed_.in_kib()), 128, 262144) / 4;
+  const uint64_t calculated = std::clamp<uint64_t>(IntegerSqrt(16 * ManagedLowmem().in_kib()), 128, 262144) / 4;
   uint64_t recommended = 0;
   uint64_t buffers = 0;  // nr_free_buffer_pages
   for (const ZoneState& state : zones_) {
+    if (state.kind == kMovableZone) continue;
     const FrameCount managed = state.zone.managed_frames();
-    const uint64_t min = Share(calculated, managed, managed_);
-    const uint64_t high = min + 2 * (LowMark(min, managed) - min);
-    buffers += managed.raw() - std::min(managed.raw(), high);
+    const Marks marks = MarksOf(state, calculated);
+    const FrameCount high = marks.low + (marks.low - marks.min);
+    buffers += (managed - std::min(managed, high)).raw();
     recommended += kFramesPer2M.raw() * (2 + kMigratetypes * kMigratetypes);
   }
   return std::max(calculated, std::min(recommended, buffers / 20));
 }
 
-FrameCount PageAllocator::ManagedAbove(size_t zone) const {
-  FrameCount above;
-  for (size_t i = zone + 1; i < zones_.size() && zones_[i].node == zones_[zone].node; ++i) {
-    above += zones_[i].zone.managed_frames();
+PageAllocator::Marks PageAllocator::MarksOf(const ZoneState& zone, uint64_t min_free) const {
+  const FrameCount managed = zone.zone.managed_frames();
+  const FrameCount sharing = caps_movable_mark_ ? ManagedLowmem() : managed_;
+  const uint64_t share = Share(min_free, managed, std::max(sharing, FrameCount(1)));
+  const bool capped = caps_movable_mark_ && zone.kind == kMovableZone;
+  const uint64_t min = capped ? std::clamp<uint64_t>(managed.raw() / 1024, kSwapClusterMax, kMaxCappedMark) : share;
+  return {FrameCount(min), FrameCount(min + MarkDistance(share, managed))};
+}
+
+void PageAllocator::SetMarks(size_t zone, Marks marks) {
+  ZoneState& state = zones_[zone];
+  FrameCount above;          // in the zones above this one of the same node
+  FrameCount movable_above;  // with its ZONE_MOVABLE
+  for (size_t i = zone + 1; i < zones_.size() && zones_[i].node == state.node; ++i) {
+    movable_above += zones_[i].zone.managed_frames();
+    if (zones_[i].kind != kMovableZone) above = movable_above;
   }
-  return above;
-}
-
-FrameCount PageAllocator::MinMark(const ZoneState& zone, uint64_t min_free) const {
-  return FrameCount(Share(min_free, zone.zone.managed_frames(), managed_));
-}
-
-void PageAllocator::SetMarks(ZoneState& state, FrameCount min, FrameCount low, FrameCount above) {
-  state.reserve = FrameCount(above.raw() / kLowmemReserveRatio);
-  state.min_mark = min + state.reserve;
-  state.low_mark = low + state.reserve;
-  state.high_mark = state.low_mark + (low - min);
+  const uint64_t ratio = state.kind < kNormal ? kLowmemReserveRatio : kNormalReserveRatio;
+  state.reserve = FrameCount(above.raw() / ratio);
+  const FrameCount movable_reserve(movable_above.raw() / ratio);
+  state.min_marks = {marks.min + state.reserve, marks.min + movable_reserve};
+  state.low_marks = {marks.low + state.reserve, marks.low + movable_reserve};
+  state.high_mark = state.low_marks[0] + (marks.low - marks.min);
 }
 
 uint32_t PageAllocator::CpusSharing(const ZoneState& zone) const {
@@ -136,19 +174,17 @@ void PageAllocator::MakePerCpuLists(ZoneState& state, FrameCount low, AllocatorR
 void PageAllocator::SetBootWatermarks(AllocatorRules rules) {
   const uint64_t min_free = MinFreeFrames();
   for (size_t i = 0; i < zones_.size(); ++i) {
-    const FrameCount min = MinMark(zones_[i], min_free);
-    const FrameCount low(LowMark(min.raw(), zones_[i].zone.managed_frames()));
-    SetMarks(zones_[i], min, low, ManagedAbove(i));
-    MakePerCpuLists(zones_[i], low, rules);
+    const Marks marks = MarksOf(zones_[i], min_free);
+    SetMarks(i, marks);
+    MakePerCpuLists(zones_[i], marks.low, rules);
   }
 }
 
 void PageAllocator::SetMinFreeKib(uint64_t kib) {
   for (size_t i = 0; i < zones_.size(); ++i) {
-    const FrameCount min = MinMark(zones_[i], kib / (kFrameBytes / 1024));
-    const FrameCount low(LowMark(min.raw(), zones_[i].zone.managed_frames()));
-    SetMarks(zones_[i], min, low, ManagedAbove(i));
-    for (PerCpuLists& lists : zones_[i].per_cpu) lists.SetLowMark(low, CpusSharing(zones_[i]));
+    const Marks marks = MarksOf(zones_[i], kib / (kFrameBytes / 1024));
+    SetMarks(i, marks);
+    for (PerCpuLists& lists : zones_[i].per_cpu) lists.SetLowMark(marks.low, CpusSharing(zones_[i]));
   }
 }
 
@@ -170,13 +206,13 @@ FrameIndex PageAllocator::RemoveFrom(ZoneState& zone, FrameCount mark, Order ord
 std::optional<FrameNumber> PageAllocator::AllocateOnNode(uint32_t node, Order order, Migratetype type, uint32_t cpu) {
   if (table_.IsFull()) return std::nullopt;
   // Down to the low watermark: the node's own zones without mixing types, then all with.
-  const Zonelist& list = zonelists_[node];
+  const Zonelist& list = ZonelistOf(node, type);
   for (int attempt = list.avoids_mixing ? 0 : 1; attempt < 2; ++attempt) {
     const size_t zones = attempt == 0 ? list.local : list.zones.size();
     for (size_t i = 0; i < zones; ++i) {
       ZoneState& zone = *list.zones[i];
       const FrameIndex block =
-          RemoveFrom(zone, zone.low_mark, order, type,
+          RemoveFrom(zone, zone.low_marks[MarkOf(type)], order, type,
                      attempt == 0 ? Zone::Fragmentation::kAvoided : Zone::Fragmentation::kAllowed, cpu);
       if (block != kNoFrameIndex) return GiveOut(block, order, type);
     }
@@ -188,8 +224,9 @@ std::optional<FrameNumber> PageAllocator::AllocateOnNode(uint32_t node, Order or
 std::optional<FrameNumber> PageAllocator::AllocateDownToMin(uint32_t node, Order order, Migratetype type,
                                                             uint32_t cpu) {
   if (table_.IsFull()) return std::nullopt;
-  for (ZoneState* zone : zonelists_[node].zones) {
-    const FrameIndex block = RemoveFrom(*zone, zone->min_mark, order, type, Zone::Fragmentation::kAllowed, cpu);
+  for (ZoneState* zone : ZonelistOf(node, type).zones) {
+    const FrameIndex block =
+        RemoveFrom(*zone, zone->min_marks[MarkOf(type)], order, type, Zone::Fragmentation::kAllowed, cpu);
     if (block != kNoFrameIndex) return GiveOut(block, order, type);
   }
   return std::nullopt;
@@ -199,7 +236,8 @@ std::optional<FrameNumber> PageAllocator::TakeFreeBlockIn(FrameRange range, Orde
   if (table_.IsFull()) return std::nullopt;
   for (ZoneState& state : zones_) {
     const FrameRange part{std::max(range.first, state.bounds.first), std::min(range.end, state.bounds.end)};
-    if (part.empty() || state.zone.free_frames() < state.min_mark + order.frames()) continue;
+    if (part.empty() || (state.kind == kMovableZone && type != Migratetype::kMovable)) continue;
+    if (state.zone.free_frames() < state.min_marks[MarkOf(type)] + order.frames()) continue;
     state.zone.CountLock();
     const FrameIndex block = state.zone.TakeLowest(part, order, type);
     if (block != kNoFrameIndex) return GiveOut(block, order, type);
@@ -209,10 +247,10 @@ std::optional<FrameNumber> PageAllocator::TakeFreeBlockIn(FrameRange range, Orde
 
 uint64_t PageAllocator::BulkAllocate(uint64_t count, Migratetype type, uint32_t cpu, std::vector<FrameNumber>* frames) {
   if (table_.IsFull()) return 0;
-  const Zonelist& list = zonelists_[node_of_cpu_[cpu]];
+  const Zonelist& list = ZonelistOf(node_of_cpu_[cpu], type);
   for (size_t i = 0; i < list.local; ++i) {
     ZoneState& zone = *list.zones[i];
-    if (zone.zone.free_frames() <= zone.low_mark + FrameCount(count)) continue;
+    if (zone.zone.free_frames() <= zone.low_marks[MarkOf(type)] + FrameCount(count)) continue;
     uint64_t taken = 0;
     for (; taken < count; ++taken) {
       const FrameIndex block = zone.per_cpu[cpu].RemoveForBulk(type, Zone::Fragmentation::kAllowed);
@@ -290,9 +328,11 @@ PageAllocator::ZoneInfo PageAllocator::InfoOf(size_t zone) const {
           .frames = state.bounds,
           .managed = state.zone.managed_frames(),
           .free = state.zone.free_frames(),
-          .min_mark = state.min_mark,
-          .low_mark = state.low_mark,
-          .high_mark = state.high_mark};
+          .min_mark = state.min_marks[0],
+          .low_mark = state.low_marks[0],
+          .high_mark = state.high_mark,
+          .movable = state.kind == kMovableZone,
+          .movable_reserve = state.low_marks[1] - state.low_marks[0]};
 }
 
 void PageAllocator::ObserveCoalescing(CoalesceObserver* observer) {
@@ -376,6 +416,18 @@ absl::Status PageAllocator::CheckMovableCounts(FrameIndex section) const {
   return absl::OkStatus();
 }
 
+absl::Status PageAllocator::CheckMovableZone(FrameIndex section) const {
+  if (!has_movable_zone_) return absl::OkStatus();
+  for (FrameIndex i = 0; i < FrameTable::kSectionFrames; ++i) {
+    const FrameRecord& record = table_.record(section + i);
+    if (record.state != FrameState::kAllocated || record.type == Migratetype::kMovable) continue;
+    if (!InMovableZone(table_.FrameOf(section + i))) continue;
+    return absl::InternalError(absl::StrCat("the page of frame ", table_.FrameOf(section + i).raw(),
+                                            " is not movable, and lies in ZONE_MOVABLE"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status PageAllocator::CheckInvariants() const {
   for (const ZoneState& zone : zones_) {
     if (absl::Status status = zone.zone.CheckInvariants(); !status.ok()) return status;
@@ -390,6 +442,7 @@ absl::Status PageAllocator::CheckInvariants() const {
   for (FrameNumber section : table_.TouchedSections()) {
     const FrameIndex first = table_.IndexOf(section);
     if (absl::Status status = CheckMovableCounts(first); !status.ok()) return status;
+    if (absl::Status status = CheckMovableZone(first); !status.ok()) return status;
     for (FrameIndex i = 0; i < FrameTable::kSectionFrames;) {
       const FrameRecord& record = table_.record(first + i);
       const FrameCount size = record.state == FrameState::kNone ? FrameCount(1) : Order(record.order).frames();

@@ -15,6 +15,7 @@
 #include "worker/model/frame_table.h"
 #include "worker/model/memory_map.h"
 #include "worker/model/migratetype.h"
+#include "worker/model/movable_memory.h"
 #include "worker/model/numa_topology.h"
 #include "worker/model/per_cpu_lists.h"
 #include "worker/model/units.h"
@@ -30,13 +31,14 @@ class SlowPath {
   virtual std::optional<FrameNumber> AllocateSlowly(uint32_t node, Order order, Migratetype type, uint32_t cpu) = 0;
 };
 
-// The kernel's page allocator: zones DMA, DMA32 and Normal of each node, each with buddy lists and per-CPU lists,
-// behind watermarks.
+// The kernel's page allocator: zones DMA, DMA32, Normal and Movable of each node, each with buddy lists and per-CPU
+// lists, behind watermarks.
 //
 // Source: mm/page_alloc.c get_page_from_freelist, alloc_flags_nofragment, rmqueue, __free_pages, alloc_pages_bulk,
 // build_zonelists, setup_per_zone_wmarks; mm/khugepaged.c set_recommended_min_free_kbytes (domain 5). Simplifications:
 // reclaim and compaction are a SlowPath's, and without one an allocation that finds no page fails; unless it starts
-// from a snapshot, frames 0 to 255 are never given out and everything else is free; each allocation may use every zone.
+// from a snapshot, frames 0 to 255 are never given out and everything else is free; each allocation may use every zone,
+// but those of another type than kMovable not ZONE_MOVABLE, and all that are of that type may (GFP_HIGHUSER_MOVABLE).
 // Processors are numbers from 0 on, and must be below the number given at the start; calls that name none are made on
 // the current one. Thread-compatible. Allocation takes constant time, batches, claims and zones that are low aside, and
 // a free takes time with the number of nodes; neither takes memory of the host but for the first touch of a section of
@@ -45,7 +47,9 @@ class PageAllocator {
  public:
   // For a machine of `cpus` processors and one node. REQUIRES: cpus >= 1.
   PageAllocator(const MemoryMap& memory, uint32_t cpus, AllocatorRules rules);
-  PageAllocator(const MemoryMap& memory, const NumaTopology& topology, AllocatorRules rules);
+  // `movable`: of this memory and topology.
+  PageAllocator(const MemoryMap& memory, const NumaTopology& topology, AllocatorRules rules,
+                const MovableMemory& movable = {});
 
   // As it was when `snapshot` was taken. Frames that are neither free nor on a per-CPU list are in use, and may be
   // freed with any order. Errors: kInvalidArgument if zones, blocks or processors contradict each other; the text names
@@ -175,12 +179,26 @@ class PageAllocator {
     FrameRange frames;  // holes included
     FrameCount managed;
     FrameCount free;
-    FrameCount min_mark;  // with lowmem_reserve, as the others
+    FrameCount min_mark;  // with lowmem_reserve, as the others, of requests that may not use ZONE_MOVABLE
     FrameCount low_mark;
     FrameCount high_mark;
+    bool movable = false;        // ZONE_MOVABLE
+    FrameCount movable_reserve;  // what lowmem_reserve of movable requests has on top
+
+    FrameCount ReserveFor(Migratetype type) const {
+      return type == Migratetype::kMovable ? movable_reserve : FrameCount(0);
+    }
   };
   // Zones with memory, of all nodes, lowest first.
   size_t zones() const { return zones_.size(); }
+  // The zone is for requests of `type` too. REQUIRES: zone < zones().
+  bool MayUse(size_t zone, Migratetype type) const {
+    return zones_[zone].kind != kMovableZone || type == Migratetype::kMovable;
+  }
+  // The frame lies in ZONE_MOVABLE.
+  bool InMovableZone(FrameNumber frame) const {
+    return has_movable_zone_ && zones_[ZoneOf(frame)].kind == kMovableZone;
+  }
   // REQUIRES: zone < zones().
   ZoneInfo InfoOf(size_t zone) const;
 
@@ -208,30 +226,35 @@ class PageAllocator {
   struct ZoneState {
     Zone zone;
     uint32_t node = 0;
+    size_t kind = 0;
     FrameRange bounds;
     std::vector<PerCpuLists> per_cpu = {};  // by processor
-    FrameCount min_mark = {};               // WMARK_MIN with lowmem_reserve of the node's highest zone
-    FrameCount low_mark = {};
-    FrameCount high_mark = {};
-    FrameCount reserve = {};  // lowmem_reserve, which all three include
+    // Of requests that may not use ZONE_MOVABLE, and of those that may: WMARK_MIN and WMARK_LOW with lowmem_reserve.
+    std::array<FrameCount, 2> min_marks = {};
+    std::array<FrameCount, 2> low_marks = {};
+    FrameCount high_mark = {};  // of the former
+    FrameCount reserve = {};    // lowmem_reserve of the former, which the marks include
   };
+
   // Where a node's allocations look for memory.
   struct Zonelist {
     std::vector<ZoneState*> zones;  // its own from high to low, then other nodes', nearest first
     size_t local = 0;               // how many are its own
     bool avoids_mixing = false;     // ALLOC_NOFRAGMENT at first, as long as zones are local
   };
-  static constexpr size_t kZoneKinds = 3;  // DMA, DMA32, Normal
+  static constexpr size_t kZoneKinds = 4;  // DMA, DMA32, Normal, Movable
   static constexpr size_t kDma32 = 1;
   static constexpr size_t kNormal = 2;
+  static constexpr size_t kMovableZone = 3;
 
   // With no zones yet.
   PageAllocator(FrameNumber end, const NumaTopology& topology);
 
-  // First frame of each kind of zone, and one past the last.
-  static constexpr std::array<FrameNumber, kZoneKinds + 1> kZoneBounds = {
+  // First frame of each kind of zone but Movable, and one past the last.
+  static constexpr std::array<FrameNumber, kZoneKinds> kZoneBounds = {
       FrameNumber(0), FrameNumber(4096), FrameNumber(1 << 20), FrameNumber(MemoryMap::kMaxAddressBytes / kFrameBytes)};
 
+  // Of a frame that is not in ZONE_MOVABLE.
   static size_t KindOf(FrameNumber frame) { return frame < kZoneBounds[1] ? 0 : frame < kZoneBounds[2] ? 1 : kNormal; }
   // Index of the zone that holds a frame.
   size_t ZoneOf(FrameNumber frame) const {
@@ -239,18 +262,28 @@ class PageAllocator {
     while (frame < first_frames_[zone]) --zone;
     return zone;
   }
-  void AddZone(uint32_t node, FrameRange bounds, AllocatorRules rules);
+  void AddZone(uint32_t node, size_t kind, FrameRange bounds, AllocatorRules rules);
   // Once all zones are there.
   void BuildZonelists(const NumaTopology& topology);
+  Zonelist ListOf(uint32_t node, const NumaTopology& topology, bool with_movable);
+  const Zonelist& ZonelistOf(uint32_t node, Migratetype type) const { return zonelists_[2 * node + MarkOf(type)]; }
+  // Which of a zone's marks, and of a node's lists, is for requests of `type`.
+  static size_t MarkOf(Migratetype type) { return type == Migratetype::kMovable ? 1 : 0; }
   void Restore(const AllocatorSnapshot& snapshot, AllocatorRules rules);
   uint64_t MinFreeFrames() const;
-  // What lies in the zones above this one of the same node.
-  FrameCount ManagedAbove(size_t zone) const;
-  // A zone's share of min_free_kbytes, given in frames.
+  // What all zones but ZONE_MOVABLE manage.
+  FrameCount ManagedLowmem() const;
   absl::Status CheckMovableCounts(FrameIndex section) const;
-  FrameCount MinMark(const ZoneState& zone, uint64_t min_free) const;
-  // Sets marks, without lowmem_reserve, and the reserve that goes on top, `above` being what ManagedAbove says.
-  static void SetMarks(ZoneState& zone, FrameCount min, FrameCount low, FrameCount above);
+  absl::Status CheckMovableZone(FrameIndex section) const;
+  // WMARK_MIN and WMARK_LOW without lowmem_reserve.
+  struct Marks {
+    FrameCount min;
+    FrameCount low;
+  };
+  // With `min_free` frames of min_free_kbytes, of which the zone has a share.
+  Marks MarksOf(const ZoneState& zone, uint64_t min_free) const;
+  // Sets a zone's marks, and the reserve that goes on top.
+  void SetMarks(size_t zone, Marks marks);
   void MakePerCpuLists(ZoneState& zone, FrameCount low, AllocatorRules rules);
   void SetBootWatermarks(AllocatorRules rules);
   // Processors that share a zone's memory (zone_highsize).
@@ -262,10 +295,12 @@ class PageAllocator {
 
   FrameTable table_;
   FrameNumber end_;
+  bool caps_movable_mark_ = true;
+  bool has_movable_zone_ = false;
   bool from_snapshot_ = false;    // then records of frames in use at the start say nothing
   std::vector<ZoneState> zones_;  // with memory, ascending; never resized once there are per-CPU lists
   std::vector<FrameNumber> first_frames_;
-  std::vector<Zonelist> zonelists_;  // by node
+  std::vector<Zonelist> zonelists_;  // two to a node: of requests that may not use ZONE_MOVABLE, and of those that may
   std::vector<uint32_t> node_of_cpu_;
   uint32_t current_cpu_ = 0;
   uint32_t current_node_ = 0;

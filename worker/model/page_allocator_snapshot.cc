@@ -85,7 +85,7 @@ absl::StatusOr<std::unique_ptr<PageAllocator>> PageAllocator::FromSnapshot(const
   std::vector<FrameNumber> nodes = {FrameNumber(0)};
   for (const ZoneSnapshot& zone : snapshot.zones) {
     if (zone.bounds.empty() || zone.bounds.first < end || zone.bounds.end > kMaxEnd ||
-        zone.bounds.end > kZoneBounds[KindOf(zone.bounds.first) + 1]) {
+        (!zone.movable && zone.bounds.end > kZoneBounds[KindOf(zone.bounds.first) + 1])) {
       return absl::InvalidArgumentError(absl::StrCat("zone at frame ", zone.bounds.first.raw(),
                                                      ": empty, out of order, beyond 16 TiB, or of no zone's bounds"));
     }
@@ -118,7 +118,9 @@ absl::StatusOr<std::unique_ptr<PageAllocator>> PageAllocator::FromSnapshot(const
 
 void PageAllocator::Restore(const AllocatorSnapshot& snapshot, AllocatorRules rules) {
   from_snapshot_ = true;
-  for (const ZoneSnapshot& zone : snapshot.zones) AddZone(zone.node, zone.bounds, rules);
+  for (const ZoneSnapshot& zone : snapshot.zones) {
+    AddZone(zone.node, zone.movable ? kMovableZone : KindOf(zone.bounds.first), zone.bounds, rules);
+  }
   for (size_t i = snapshot.zones.size(); i-- > 0;) {
     const ZoneSnapshot& zone = snapshot.zones[i];
     for (FrameNumber frame = zone.bounds.first; frame < zone.bounds.end;) {
@@ -132,7 +134,7 @@ void PageAllocator::Restore(const AllocatorSnapshot& snapshot, AllocatorRules ru
     }
     ZoneState& state = zones_[i];
     state.zone.Restore(zone.managed, zone.free, !snapshot.knows_frames_in_use);
-    SetMarks(state, zone.min_mark, zone.low_mark, ManagedAbove(i));
+    SetMarks(i, {zone.min_mark, zone.low_mark});
     MakePerCpuLists(state, zone.low_mark, rules);
     for (size_t cpu = 0; cpu < zone.per_cpu.size(); ++cpu) state.per_cpu[cpu].Restore(zone.per_cpu[cpu]);
     managed_ += zone.managed;
@@ -161,10 +163,11 @@ AllocatorSnapshot PageAllocator::Snapshot() const {
   for (const ZoneState& state : zones_) {
     ZoneSnapshot& zone = snapshot.zones.emplace_back();
     zone.node = state.node;
+    zone.movable = state.kind == kMovableZone;
     zone.bounds = state.bounds;
     zone.managed = state.zone.managed_frames();
-    zone.min_mark = state.min_mark - state.reserve;
-    zone.low_mark = state.low_mark - state.reserve;
+    zone.min_mark = state.min_marks[0] - state.reserve;
+    zone.low_mark = state.low_marks[0] - state.reserve;
     zone.free = state.zone.Lists();
     for (const PerCpuLists& lists : state.per_cpu) zone.per_cpu.push_back(lists.Snapshot());
     const FrameNumber first = zone.bounds.first.AlignedDown(kFramesPer2M);
