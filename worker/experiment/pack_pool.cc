@@ -71,7 +71,11 @@ bool PackPool::AddPack(Owner owner, uint64_t chunks) {
 }
 
 void PackPool::FreePack(std::list<Pack>::iterator pack) {
-  PerformAll(CallsOn(rules_->reset, {pack->frames, pack->area}), supply_->machine());
+  // The supply takes its pages back in a state of its own.
+  const workload::UserCalls reset =
+      supply_->CallsToReset(CallsOn(rules_->reset, {pack->frames, pack->area}), BlockOrderOf(*pack), pack->frames,
+                            /*is_mapped_elsewhere=*/true);
+  PerformAll(reset, supply_->machine());
   supply_->machine().Vunmap(pack->area);
   FreeFrames(*pack);
   packs_.erase(pack);
@@ -156,9 +160,8 @@ bool PackPool::AllocateFrames(Pack& pack, uint64_t pages) {
 }
 
 void PackPool::FreeFrames(Pack& pack) {
-  for (size_t i = 0; i < pack.frames.size(); i += pack.in_blocks ? model::kFramesPer2M.raw() : 1) {
-    supply_->Give(pack.frames[i], pack.in_blocks ? model::kPageblockOrder : kSingle);
-  }
+  const model::Order order = BlockOrderOf(pack);
+  for (size_t i = 0; i < pack.frames.size(); i += order.frames().raw()) supply_->Give(pack.frames[i], order);
   pack.frames.clear();
   pack.in_blocks = false;
 }

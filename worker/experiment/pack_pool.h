@@ -58,6 +58,9 @@ class PackPool {
   bool AddPack(Owner owner, uint64_t chunks);
   bool AllocateBlocks(Pack& pack, uint64_t pages);
   bool AllocateFrames(Pack& pack, uint64_t pages);
+  static model::Order BlockOrderOf(const Pack& pack) {
+    return pack.in_blocks ? model::kPageblockOrder : model::Order(0);
+  }
   void FreeFrames(Pack& pack);
   void FreePack(std::list<Pack>::iterator pack);
   // The chunk is free, and its pack if that has no other.

@@ -24,13 +24,10 @@ std::optional<CachedPage> PageSupply::Get(model::Order order, model::Migratetype
 
 void PageSupply::Give(model::FrameNumber block, model::Order order) {
   if (!Serves(order)) return machine_->allocator().Free(block, order);
-  // A page whose user never came to set it is as it was when it came.
-  const bool is_present = IsPresent(block);
+  // A page whose user never came to set it is as it was when it came. Of a cache whose pages are to be not present,
+  // none is looked at: a defect of the cache is passed on as it is.
   const PageState on_free = cache_->StateOnFree(user_);
-  cache_->Free(block, order, user_,
-               !is_present                    ? PageState::kNotPresent
-               : on_free == PageState::kInUse ? PageState::kInUse
-                                              : PageState::kMapped);
+  cache_->Free(block, order, user_, IsPresent(block) ? on_free : PageState::kNotPresent);
 }
 
 PageState PageSupply::StateOf(model::Order order) const {

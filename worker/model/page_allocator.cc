@@ -293,12 +293,12 @@ void PageAllocator::SplitAllocated(FrameNumber block, Order order, Order pieces)
 void PageAllocator::JoinAllocated(FrameNumber block, Order order) {
   DCHECK(block.IsAligned(order.frames()));
   const FrameIndex first = table_.IndexOf(block);
+  const Migratetype type = table_.record(first).type;
   for (FrameIndex i = 0; i < order.frames().raw(); ++i) {
-    FrameRecord& record = table_.record(first + i);
-    DCHECK(record.state == FrameState::kAllocated && record.order == 0);
-    if (i > 0) record.state = FrameState::kNone;
+    DCHECK(table_.record(first + i).state == FrameState::kAllocated && table_.record(first + i).order == 0);
+    table_.TakeBack(first + i, Order(0));
   }
-  table_.record(first).order = static_cast<uint8_t>(order.raw());
+  table_.GiveOut(first, order, type);
 }
 
 void PageAllocator::SetOwner(FrameNumber frame, PageOwner owner) {

@@ -114,7 +114,8 @@ class PageAllocator {
   // REQUIRES: pieces <= order.
   void SplitAllocated(FrameNumber block, Order order, Order pieces = Order(0));
 
-  // The reverse: neighbours given out one by one become a block of `order`, to be freed at once.
+  // The reverse: neighbours given out one by one become a block of `order` and of the first one's migratetype, to be
+  // freed at once.
   // REQUIRES: `block` is aligned to `order`; its pages were given out with order 0, and none has an owner.
   void JoinAllocated(FrameNumber block, Order order);
 

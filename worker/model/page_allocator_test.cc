@@ -305,6 +305,23 @@ TEST(PageAllocatorTest, ASplitBlockIsFreedPageByPage) {
   EXPECT_EQ(allocator.free_frames(), allocator.managed_frames());
 }
 
+TEST(PageAllocatorTest, PagesOfSeveralMigratetypesAreJoinedToABlockOfOne) {
+  for (const Migratetype first : {Migratetype::kUnmovable, Migratetype::kMovable}) {
+    PageAllocator allocator(Pc(kGib), kCpus, {});
+    const FrameNumber block = *allocator.Allocate(Order(9), first);
+    allocator.SplitAllocated(block, Order(9));
+    // One of its pages has gone to somebody else in between.
+    allocator.Free(block + FrameCount(7), Order(0));
+    const Migratetype other = first == Migratetype::kMovable ? Migratetype::kUnmovable : Migratetype::kMovable;
+    ASSERT_TRUE(allocator.Take(block + FrameCount(7), Order(0), other));
+    allocator.JoinAllocated(block, Order(9));
+    EXPECT_OK(allocator.CheckInvariants());
+    allocator.Free(block, Order(9));
+    EXPECT_OK(allocator.CheckInvariants());
+    EXPECT_EQ(allocator.allocated_frames(), FrameCount(0));
+  }
+}
+
 TEST(PageAllocatorTest, CountsTheWorkUnderTheZonesLock) {
   PageAllocator allocator(Pc(kGib), kCpus, {});
   Zone::LockedWork before = allocator.locked_work();
