@@ -279,7 +279,10 @@ FrameCount GroupedPages::Shrink(FrameCount at_most, LiveCachedPages* live) {
 }
 
 bool GroupedPages::GiveBack(PageBlock block) {
-  if (block.order == kPageblockOrder) return GiveBackWhole(block.first, rules_.restore != Restore::kNever);
+  if (block.order == kPageblockOrder) {
+    // With kOnCoalesce whoever watches the page allocator restores it, once it lies there.
+    return GiveBackWhole(block.first, rules_.restore == Restore::kOnShrink || rules_.restore == Restore::kCollapse);
+  }
   const FrameRange pages{block.first, block.first + block.order.frames()};
   if (!MakeMapped(pages)) {
     AddIdle(pages);
