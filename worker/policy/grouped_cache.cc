@@ -1,5 +1,8 @@
 #include "worker/policy/grouped_cache.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "third_party/abseil_extras/check.h"
 
 namespace dmfrag::policy {
@@ -133,19 +136,21 @@ bool GroupedCache::DivertFree(FrameNumber block, Order order) {
   return true;
 }
 
-GroupedPages* GroupedCache::Longest() {
-  GroupedPages* longest = nullptr;
-  for (auto& [key, pages] : pages_) {
-    if (longest == nullptr || pages.idle() > longest->idle()) longest = &pages;
+// A list may have nothing to give but its reserve, or what needs a split for which there is no memory.
+FrameCount GroupedCache::ShrinkLongest(FrameCount at_most) {
+  std::vector<GroupedPages*> longest_first;
+  for (auto& [key, pages] : pages_) longest_first.push_back(&pages);
+  std::ranges::stable_sort(longest_first, std::ranges::greater(), &GroupedPages::idle);
+  for (GroupedPages* pages : longest_first) {
+    if (const FrameCount given = pages->Shrink(at_most, live_); given > FrameCount(0)) return given;
   }
-  return longest;
+  return FrameCount(0);
 }
 
 FrameCount GroupedCache::Shrink(FrameCount at_most) {
   FrameCount given;
   while (shape_.has_shrinker && given < at_most) {
-    GroupedPages* longest = Longest();
-    const FrameCount more = longest == nullptr ? FrameCount(0) : longest->Shrink(at_most - given, live_);
+    const FrameCount more = ShrinkLongest(at_most - given);
     if (more == FrameCount(0)) break;
     given += more;
   }

@@ -85,7 +85,8 @@ class GroupedCache : public CacheType {
 
   // The instance that a page of this user's came from; null: none.
   GroupedPages* SourceOf(model::FrameNumber page);
-  GroupedPages* Longest();
+  // Of the longest list that has some to give.
+  model::FrameCount ShrinkLongest(model::FrameCount at_most);
 
   const std::string name_;
   model::Machine* machine_;

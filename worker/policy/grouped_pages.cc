@@ -54,12 +54,10 @@ std::optional<FrameNumber> GroupedPages::TakeIdle(const PageRequest& request) {
   const std::optional<FrameNumber> page = idle_->Take(request.order);
   if (!page.has_value()) return std::nullopt;
   const FrameRange pages{*page, *page + request.order.frames()};
-  if (!request.can_sleep && !NeedsNoSplit(*page, request.user)) {
-    idle_->Add(pages);
-    return std::nullopt;
-  }
   CountTaken(pages);
-  return page;
+  if (request.can_sleep || NeedsNoSplit(*page, request.user)) return page;
+  AddIdle(pages);
+  return std::nullopt;
 }
 
 std::optional<FrameNumber> GroupedPages::TakeOnAtomicMiss(const PageRequest& request) {
@@ -108,11 +106,11 @@ void GroupedPages::FillReserve() {
   while (rules_.atomic_miss == CacheOptions::AtomicMiss::kReserve && reserve_.size() < rules_.atomic_reserve_pages) {
     const std::optional<FrameNumber> page = idle_->Take(Order(0));
     if (!page.has_value()) return;
+    CountTaken(Single(*page));  // before the split, which may ask for Shrink
     if (!IsMappedBy4K(*page) && machine_->SetMemory4K(Single(*page)) != CpaOutcome::kDone) {
-      idle_->Add(Single(*page));
+      AddIdle(Single(*page));
       return;
     }
-    CountTaken(Single(*page));
     reserve_.push_back(*page);
   }
 }
@@ -281,7 +279,10 @@ FrameCount GroupedPages::Shrink(FrameCount at_most, LiveCachedPages* live) {
 }
 
 bool GroupedPages::GiveBack(PageBlock block) {
-  if (block.order == kPageblockOrder) return GiveBackWhole(block.first, rules_.restore != Restore::kNever);
+  if (block.order == kPageblockOrder) {
+    // With kOnCoalesce whoever watches the page allocator restores it, once it lies there.
+    return GiveBackWhole(block.first, rules_.restore == Restore::kOnShrink || rules_.restore == Restore::kCollapse);
+  }
   const FrameRange pages{block.first, block.first + block.order.frames()};
   if (!MakeMapped(pages)) {
     AddIdle(pages);
@@ -384,11 +385,11 @@ bool GroupedPages::Empty(FrameNumber first, LiveCachedPages* live) {
 bool GroupedPages::MoveAway(FrameNumber page, LiveCachedPages* live) {
   const std::optional<FrameNumber> to = idle_->Take(Order(0));
   if (!to.has_value()) return false;
+  CountTaken(Single(*to));  // before the move, which may ask for Shrink
   if (!live->Move(page, *to)) {
-    idle_->Add(Single(*to));
+    AddIdle(Single(*to));
     return false;
   }
-  CountTaken(Single(*to));
   BlockOf(*to).owners[IndexOf(*to)] = BlockOf(page).owners[IndexOf(page)];
   ++machine_->account().cache_pages_migrated;
   return true;
