@@ -199,7 +199,7 @@ TEST(RunJobTest, BadSpecsAreRefusedByField) {
   const std::map<std::string, std::string> wrong = {
       {"", "cache"},
       {"cache { none {} }", "workload"},
-      {"cache { hierarchical {} } workload { noop {} }", "hierarchical"},
+      {"cache { per_user { free_path: FREE_PATH_DIVERT } } workload { noop {} }", "free_path"},
       {"cache { none {} } workload { preset: \"x\" }", "workload.preset"},
       {"cache { none {} } workload { noop {} } machine { memory_bytes: 5 }", "machine.memory_bytes"},
       {"cache { none {} } workload { noop {} } machine { numa_nodes: 8 }", "numa_nodes"},
