@@ -128,8 +128,9 @@ bool FaultTest::RunWithFaultAt(int number) {
 TEST_P(FaultTest, NothingAcknowledgedIsLostAtAnyCall) {
   int number = 1;
   while (RunWithFaultAt(number) && !HasFailure()) ++number;
-  // The loop met at least the calls of one transaction.
-  EXPECT_GT(number, 2);
+  // The loop met at least one call. How many there are of a kind depends on how the writer groups commits, and a group of
+  // all of them truncates once.
+  EXPECT_GT(number, 1);
   RecordProperty("faults", number - 1);
 }
 
