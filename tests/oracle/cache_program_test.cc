@@ -381,9 +381,9 @@ class Program {
 
 class CacheProgramTest : public ::testing::TestWithParam<std::string> {};
 
-TEST_P(CacheProgramTest, InvariantsHoldAfterEveryStepWhateverTheOptions) {
+TEST_P(CacheProgramTest, Prediction25NoFreePageIsProtectedAndInvariantsHoldWhateverTheOptions) {
   model::EventCounters events;
-  for (uint64_t seed = 1; seed <= 60 && !HasFatalFailure(); ++seed) {
+  for (uint64_t seed = 1; seed <= 100 && !HasFatalFailure(); ++seed) {
     Program program(GetParam(), seed);
     SCOPED_TRACE(::testing::Message() << "seed " << seed << ": " << Describe(program.setup().cache.options));
     for (int step = 0; step < 60 && !HasFatalFailure(); ++step) {

@@ -62,6 +62,13 @@ class CacheFixture : public ::testing::Test {
     for (size_t i = 0; i < all.size(); i += 2) machine_->allocator().Free(all[i], model::Order(0));
   }
 
+  uint64_t PagesNotPresent() const {
+    uint64_t pages = 0;
+    machine_->direct_map().ForEachRun([&](const model::LeafRun& run) {
+      if (!run.flags.Has(model::EntryFlags::kPresent)) pages += run.frames.raw();
+    });
+    return pages;
+  }
   uint64_t Splits() const { return machine_->direct_map_counters().level2_splits; }
   bool IsPresent(model::FrameNumber page) const {
     return machine_->direct_map().Lookup(page)->flags.Has(model::EntryFlags::kPresent);

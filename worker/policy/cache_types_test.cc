@@ -29,13 +29,6 @@ class CacheTypesTest : public CacheFixture {
                                 .flush = false}),
               CpaOutcome::kDone);
   }
-  uint64_t PagesNotPresent() const {
-    uint64_t pages = 0;
-    machine_->direct_map().ForEachRun([&](const model::LeafRun& run) {
-      if (!run.flags.Has(EntryFlags::kPresent)) pages += run.frames.raw();
-    });
-    return pages;
-  }
 };
 
 TEST_F(CacheTypesTest, DebugPageallocFlushesThisProcessorAtEveryChangeOfHands) {
