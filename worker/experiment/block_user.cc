@@ -51,7 +51,7 @@ std::optional<CachedPage> BlockUser::Get(const Operation& operation) {
 
 void BlockUser::GiveBack(Order order, FrameNumber block) {
   if (!permission_->past_cache) return supply_->Give(block, order);
-  supply_->machine().allocator().Free(block, order);
+  FreeOrdinary(block, order, supply_->machine(), supply_->cache());
 }
 
 bool BlockUser::Set(Order order, const CachedPage& block) {

@@ -49,7 +49,7 @@ bool GraphicsUser::Protect(const Operation&, const std::vector<FrameNumber>&) {
 void GraphicsUser::Free(const Operation&, FrameNumber block) {
   if (const auto found = std::find(new_.begin(), new_.end(), block); found != new_.end()) {
     new_.erase(found);
-    supply_->machine().allocator().Free(block, order_);
+    FreeOrdinary(block, order_, supply_->machine(), supply_->cache());
     return;
   }
   pool_.push_back(block);
@@ -77,7 +77,7 @@ void GraphicsUser::FreeOldest() {
   const FrameNumber block = pool_.front();
   pool_.pop_front();
   Reset(block);
-  supply_->machine().allocator().Free(block, order_);
+  FreeOrdinary(block, order_, supply_->machine(), supply_->cache());
 }
 
 }  // namespace dmfrag::experiment

@@ -23,7 +23,7 @@ std::optional<CachedPage> PageSupply::Get(model::Order order, model::Migratetype
 }
 
 void PageSupply::Give(model::FrameNumber block, model::Order order) {
-  if (!Serves(order)) return machine_->allocator().Free(block, order);
+  if (!Serves(order)) return FreeOrdinary(block, order, *machine_, *cache_);
   // A page whose user never came to set it is as it was when it came. Of a cache whose pages are to be not present,
   // none is looked at: a defect of the cache is passed on as it is.
   const PageState on_free = cache_->StateOnFree(user_);

@@ -1,11 +1,10 @@
-#include "worker/experiment/make_page_user.h"
-
 #include <map>
 #include <memory>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "third_party/abseil_extras/status_matchers.h"
+#include "worker/experiment/make_page_user.h"
 #include "worker/policy/none.h"
 #include "worker/workload/bpf.h"
 #include "worker/workload/ordinary.h"

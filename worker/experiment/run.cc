@@ -154,8 +154,8 @@ class Runner {
  private:
   // Ends the warm-up and takes samples, as far as they are due at `now`, before anything happens at `now`.
   void PassTime(SimTime now) {
-    if (restorer_.has_value()) restorer_->PassTime(now);
     Tick(now);
+    if (restorer_.has_value()) restorer_->PassTime(now);
     if (!warm_ && now >= warmup_end_) ResetCounters();
     if (!warm_) return;
     const uint64_t measured_us = now.us() - warmup_end_.us();

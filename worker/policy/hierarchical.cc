@@ -24,6 +24,8 @@ std::optional<CachedPage> HierarchicalCache::Allocate(const PageRequest& request
   if (!own.in_use.empty()) {
     const FrameNumber page = own.in_use.back();
     own.in_use.pop_back();
+    // With its permission on it cannot be cleared in place.
+    if (request.user.zeroes_new) machine().MapTemporarily(FrameCount(1));
     return CachedPage{page, PageState::kInUse};
   }
   if (own.not_present.empty() && !FetchBatch(request, own)) return std::nullopt;

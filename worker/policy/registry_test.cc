@@ -33,7 +33,8 @@ TEST_F(RegistryTest, MakesEveryTypeItListsAndEachServesAPage) {
 
 TEST_F(RegistryTest, AnUnknownTypeIsRefusedWithTheKnownOnes) {
   EXPECT_THAT(MakeCache({.type = "gobal", .options = {}}, machine_.get()),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("gobal"), HasSubstr("none, debug_pagealloc, global"))));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("gobal"), HasSubstr("none, debug_pagealloc, global"))));
 }
 
 }  // namespace
