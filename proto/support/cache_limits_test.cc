@@ -67,7 +67,7 @@ std::string Refusal(const std::string& text) {
 }
 
 TEST(CacheLimitsTest, EveryTypeSaysWhatItIsAndWhatStandsBehindIt) {
-  ASSERT_EQ(Types().size(), 9u);
+  ASSERT_GE(Types().size(), 9u);
   for (const FieldDescriptor* type : Types()) {
     const v1::CacheTypeInfo& info = InfoOf(*type);
     for (const std::string* text : {&info.meaning(), &info.source(), &info.departures(), &info.evidence_of()}) {

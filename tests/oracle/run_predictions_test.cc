@@ -239,6 +239,7 @@ RunResult Xpfo(const std::string& type, uint32_t cpus) {
   config.cache = {.type = type, .options = {.entry = Entry::kNotPresent2M}};
   config.mix.users.push_back({"programs", workload::XpfoConfig{Constant{5000}, Constant{20}, Constant{kForEver}}});
   config.cost.emplace();
+  config.cost->profile = cost::ProfileOf(cost::CpuModel::kIceLakeSp);
   config.cost->targets.cpus = cpus;
   RunResult run = MustRun(config);
   EXPECT_GT(run.TotalProtectedPages(), 30'000);
