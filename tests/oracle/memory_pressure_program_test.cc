@@ -34,8 +34,7 @@ struct Live {
 class Program {
  public:
   Program(const std::string& cache, uint64_t seed) : random_(seed) {
-    policy::CacheConfig config;
-    config.type = cache;
+    policy::CacheConfig config = policy::DefaultConfig(cache);
     config.options.refill_order = Order(random_.Below(2) == 0 ? 9 : static_cast<unsigned>(random_.Below(9)));
     cache_ = *policy::MakeCache(config, machine_.get());
     machine_->ChargeTo(&events_);

@@ -39,7 +39,7 @@ RunConfig Config(const std::string& cache = "none") {
   return {
       .machine = {.memory = *model::MemoryMap::Pc(512 * kMib), .mapping = {}, .cpus = 4},
       .ageing = Ageing(),
-      .cache = {.type = cache, .options = {}},
+      .cache = policy::DefaultConfig(cache),
       .mix = {{{"secretmem", workload::SecretmemConfig{Exponential{20000}, Uniform{1, 64}, Exponential{2 * kSecondUs}}},
                Ordinary("load", model::Migratetype::kMovable, 20000, 4 * kSecondUs)}},
       .length = {.duration_us = 20 * kSecondUs, .sample_interval_us = kSecondUs},

@@ -79,7 +79,7 @@ class EveryKindTest : public ::testing::TestWithParam<std::tuple<Kind, std::stri
     machine_ = *model::Machine::Create(
         {.memory = memory, .mapping = {}, .cpus = 4, .cpa_release = std::get<model::KernelRelease>(GetParam())});
     machine_->ChargeTo(&events_);
-    cache_ = *policy::MakeCache({.type = std::get<std::string>(GetParam()), .options = {}}, machine_.get());
+    cache_ = *policy::MakeCache(policy::DefaultConfig(std::get<std::string>(GetParam())), machine_.get());
     supply_ = std::make_unique<PageSupply>(machine_.get(), cache_.get());
     packs_ = std::make_unique<PackPools>(supply_.get());
     user_ = MakePageUser(traffic(), supply_.get(), packs_.get());

@@ -29,7 +29,7 @@ workload::UserConfig Ordinary(const std::string& name, model::Migratetype type, 
 // A machine that ordinary traffic keeps half full, and secret areas on it.
 RunConfig Config(const std::string& cache, uint64_t mib = 512) {
   return {.machine = {.memory = *model::MemoryMap::Pc(mib * kMib), .mapping = {}, .cpus = 4},
-          .cache = {.type = cache, .options = {}},
+          .cache = policy::DefaultConfig(cache),
           .mix = {{Secretmem(), Ordinary("anon", model::Migratetype::kMovable, 20000, 400, 4000000),
                    Ordinary("slab", model::Migratetype::kUnmovable, 2000, 4, 5000000),
                    Ordinary("stack", model::Migratetype::kUnmovable, 5000, 1, 3000000, 2)}},
@@ -134,7 +134,7 @@ TEST(RunTest, PerUserKeepsUsersApart) {
   config.mix.users.back().name = "vault";
   config.length.sample_interval_us = 0;
   const RunResult apart = MustRun(config);
-  config.cache.type = "global";
+  config.cache = policy::DefaultConfig("global");
   const RunResult together = MustRun(config);
   EXPECT_GT(apart.users[0].events.refills, 0);
   EXPECT_GT(apart.users.back().events.refills, 0);
@@ -477,7 +477,8 @@ TEST(RunTest, WithoutUsersOfPermissionsCachesDoNotMatter) {
 }
 
 TEST(RunTest, ABadConfigurationIsRefused) {
-  RunConfig config = Config("nothing");
+  RunConfig config = Config("none");
+  config.cache.type = "nothing";
   EXPECT_THAT(experiment::Run(config), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("nothing")));
   config = Config("none");
   config.machine.cpus = 0;

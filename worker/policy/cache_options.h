@@ -8,7 +8,7 @@
 namespace dmfrag::policy {
 
 // Options of cache types. Each type reads those that make sense for it (proto/dmfrag/v1/cache.proto says which, what
-// they mean, and why others do not), and takes these defaults nowhere: a spec has every default written down.
+// they mean, and why others do not). A spec has every default written down; registry.h knows them by type.
 struct CacheOptions {
   enum class Restore { kNever, kOnShrink, kOnCoalesce, kCollapse };
   enum class Placement { kAny, kPreferSplitGib, kBoundedRegion };
@@ -34,6 +34,8 @@ struct CacheOptions {
   bool draft_refill_defect = false;  // unmapped_buddy
   uint32_t category_two_batch = 64;  // hierarchical
   uint32_t category_two_high = 512;  // hierarchical
+
+  friend bool operator==(const CacheOptions&, const CacheOptions&) = default;
 };
 
 }  // namespace dmfrag::policy

@@ -1,8 +1,12 @@
 #include "worker/policy/registry.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "third_party/abseil_extras/check.h"
 #include "worker/policy/debug_pagealloc.h"
 #include "worker/policy/freetype.h"
 #include "worker/policy/global.h"
@@ -16,9 +20,12 @@
 namespace dmfrag::policy {
 namespace {
 
+using Entry = CacheOptions::Entry;
+
 struct Registered {
   const char* name;
   std::unique_ptr<CacheType> (*make)(model::Machine* machine, const CacheOptions& options);
+  CacheOptions defaults = {};  // worker/convert:cache_from_proto_test holds them against the protos
 };
 
 template <typename Type>
@@ -29,16 +36,23 @@ std::unique_ptr<CacheType> Make(model::Machine* machine, const CacheOptions& opt
 constexpr Registered kRegistry[] = {
     {"none", Make<NoneCache>},
     {"debug_pagealloc", Make<DebugPageallocCache>},
-    {"global", Make<GlobalCache>},
+    {"global", Make<GlobalCache>, {.entry = Entry::kRw4K, .free_path = CacheOptions::FreePath::kDivert}},
     {"per_user", Make<PerUserCache>},
     {"migratetype", Make<MigratetypeCache>},
-    {"unmapped_buddy", Make<UnmappedBuddyCache>},
-    {"hierarchical", Make<HierarchicalCache>},
+    {"unmapped_buddy", Make<UnmappedBuddyCache>, {.entry = Entry::kNotPresent}},
+    {"hierarchical", Make<HierarchicalCache>, {.entry = Entry::kNotPresent}},
     {"rox_pack", Make<RoxPackCache>},
     {"freetype", Make<FreetypeCache>},
 };
 
 }  // namespace
+
+CacheConfig DefaultConfig(const std::string& type) {
+  const auto found = std::find_if(std::begin(kRegistry), std::end(kRegistry),
+                                  [&](const Registered& registered) { return registered.name == type; });
+  CHECK(found != std::end(kRegistry));
+  return {.type = type, .options = found->defaults};
+}
 
 std::vector<std::string> CacheTypeNames() {
   std::vector<std::string> names;

@@ -18,6 +18,9 @@ struct CacheConfig {
   CacheOptions options = {};
 };
 
+// The type with the options that a spec without any has. REQUIRES: `type` is one of CacheTypeNames().
+CacheConfig DefaultConfig(const std::string& type);
+
 // Names of the cache types, in the order of proto/dmfrag/v1/cache.proto.
 std::vector<std::string> CacheTypeNames();
 
