@@ -79,9 +79,8 @@ bool PageSupply::IsPresent(model::FrameNumber frame) const {
 
 void PageSupply::ShrinkBelowThreshold() {
   constexpr model::FrameCount kShrinkBatch(128);  // SHRINK_BATCH
-  if (cache_->idle_pages().raw() > 0 && machine_->allocator().free_frames() < cache_->shrink_below()) {
-    cache_->Shrink(kShrinkBatch);
-  }
+  if (shrink_below_ == model::FrameCount(0) || machine_->allocator().free_frames() >= shrink_below_) return;
+  if (cache_->idle_pages() > model::FrameCount(0)) cache_->Shrink(kShrinkBatch);
 }
 
 }  // namespace dmfrag::experiment

@@ -24,7 +24,7 @@ class PageSupply {
  public:
   PageSupply(model::Machine* machine, policy::CacheType* cache, model::MemoryPressure* pressure = nullptr,
              const policy::CacheUser& user = {})
-      : machine_(machine), cache_(cache), pressure_(pressure), user_(user) {}
+      : machine_(machine), cache_(cache), pressure_(pressure), user_(user), shrink_below_(cache->shrink_below()) {}
   PageSupply(const PageSupply&) = delete;
   PageSupply& operator=(const PageSupply&) = delete;
 
@@ -67,6 +67,7 @@ class PageSupply {
   policy::CacheType* cache_;
   model::MemoryPressure* pressure_;
   policy::CacheUser user_;
+  model::FrameCount shrink_below_;
 };
 
 }  // namespace dmfrag::experiment
