@@ -1,7 +1,9 @@
 #include "client/capture/trace_session.h"
 
+#include <event-parse.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
-#include <tracefs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +21,11 @@
 #include "client/capture/cpu_merge.h"
 #include "client/capture/probes.h"
 #include "third_party/abseil_extras/status_macros.h"
+
+// libtracefs 1.6 does not say itself that it is C. What it includes stands above.
+extern "C" {
+#include <tracefs.h>
+}
 
 namespace dmfrag::client {
 namespace {
