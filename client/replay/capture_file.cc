@@ -47,8 +47,11 @@ class Digest {
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
 };
 
+// A recording (proto/recording/writer.h), whatever its version.
+constexpr std::string_view kRecordingMagic = "dmfrag recording ";
+
 bool LooksLikeCapture(std::string_view head) {
-  if (head.starts_with(kXzMagic)) return true;
+  if (head.starts_with(kXzMagic) || head.starts_with(kRecordingMagic)) return true;
   const size_t first = head.find_first_not_of(" \t\r\n");
   return first != std::string_view::npos && head[first] == '{';
 }
@@ -77,7 +80,7 @@ absl::StatusOr<CaptureFile> ReadCaptureFile(const fs::path& path) {
   while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || file.gcount() > 0) {
     const std::string_view data(buffer.data(), static_cast<size_t>(file.gcount()));
     if (capture.size_bytes == 0 && !LooksLikeCapture(data)) {
-      return Wrong(path, "is no capture: neither xz nor a JSON object");
+      return Wrong(path, "is no capture: neither xz, nor a JSON object, nor a recording");
     }
     capture.size_bytes += static_cast<int64_t>(data.size());
     if (capture.size_bytes > kMaxCaptureBytes) return Wrong(path, "is larger than 4 GiB, the most a capture may have");
