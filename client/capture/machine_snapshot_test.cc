@@ -90,8 +90,7 @@ TEST_F(MachineSnapshotTest, EachFileThatIsNotThereIsASentence) {
   for (const char* path : {"/proc/meminfo", "/proc/vmstat", "/proc/buddyinfo", "/proc/pagetypeinfo", "/proc/zoneinfo",
                            "/proc/cmdline", "/proc/cpuinfo", "/proc/sys/kernel/osrelease"}) {
     std::filesystem::remove(root_ / std::string(path).substr(1));
-    EXPECT_THAT(Take().missing(),
-                Contains(std::string(path) + " could not be read: this kernel does not provide it."));
+    EXPECT_THAT(Take().missing(), Contains(std::string(path) + " could not be read: this kernel does not provide it."));
   }
 }
 
