@@ -35,7 +35,7 @@ std::string BytesOf(const std::filesystem::path& path) {
 
 TEST(CaptureTest, WithoutATraceTheFileHoldsTheMachineAlone) {
   Interrupt interrupt;
-  const CaptureOptions options{.file = FileFor("alone.dmrec"), .trace = false};
+  const CaptureOptions options{.file = FileFor("alone.dmrec"), .trace = false, .options = {}};
   const auto report = Capture(options, SystemFiles("/"), interrupt);
   ASSERT_OK(report.status());
   const std::string bytes = BytesOf(options.file);
@@ -50,7 +50,7 @@ TEST(CaptureTest, WithoutATraceTheFileHoldsTheMachineAlone) {
 
 TEST(CaptureTest, AFileThatIsThereIsKeptUnlessForced) {
   Interrupt interrupt;
-  CaptureOptions options{.file = FileFor("there.dmrec"), .trace = false};
+  CaptureOptions options{.file = FileFor("there.dmrec"), .trace = false, .options = {}};
   std::ofstream(options.file) << "precious";
   EXPECT_THAT(Capture(options, SystemFiles("/"), interrupt).status(),
               StatusIs(absl::StatusCode::kAlreadyExists, testing::_));
@@ -65,7 +65,7 @@ TEST(CaptureTest, AFileThatIsThereIsKeptUnlessForced) {
 TEST(CaptureTest, AnInterruptLeavesAWholeFileAndNoTracing) {
   Interrupt interrupt;
   interrupt.Request();
-  const CaptureOptions options{.file = FileFor("stopped.dmrec"), .length = absl::Hours(1)};
+  const CaptureOptions options{.file = FileFor("stopped.dmrec"), .length = absl::Hours(1), .options = {}};
   const auto report = Capture(options, SystemFiles("/"), interrupt);
   ASSERT_OK(report.status());
   if (report->length == absl::ZeroDuration()) GTEST_SKIP() << "cannot trace here: " << report->missing.front();
@@ -78,7 +78,7 @@ TEST(CaptureTest, AnInterruptLeavesAWholeFileAndNoTracing) {
 
 TEST(CaptureTest, ATraceOfThisKernelIsInOrderOfTime) {
   Interrupt interrupt;
-  const CaptureOptions options{.file = FileFor("traced.dmrec"), .length = absl::Seconds(1)};
+  const CaptureOptions options{.file = FileFor("traced.dmrec"), .length = absl::Seconds(1), .options = {}};
   const auto report = Capture(options, SystemFiles("/"), interrupt);
   ASSERT_OK(report.status());
   if (report->length == absl::ZeroDuration()) GTEST_SKIP() << "cannot trace here: " << report->missing.front();
