@@ -75,7 +75,8 @@ bool TakeName(LineFrame& frame, std::string_view text) {
   for (int passed = 0; passed < 2; ++passed) {
     const size_t end = text.find(' ');
     const std::string_view token = text.substr(0, end);
-    const bool between = !token.empty() && (token.starts_with("(+") || token.find_first_not_of("0123456789") == token.npos);
+    const bool between =
+        !token.empty() && (token.starts_with("(+") || token.find_first_not_of("0123456789") == token.npos);
     if (!between || end == std::string_view::npos) break;
     text = SkipBlanks(text.substr(end));
   }
@@ -179,8 +180,8 @@ std::optional<uint64_t> ParseNumber(std::string_view text) {
 
 bool ParseFields(std::string_view rest, RawEvent& event) {
   // A hashed pointer of these events says nothing.
-  const bool page_is_hashed = event.kind == RawKind::kPageAlloc || event.kind == RawKind::kPageFree ||
-                              event.kind == RawKind::kPcpuDrain;
+  const bool page_is_hashed =
+      event.kind == RawKind::kPageAlloc || event.kind == RawKind::kPageFree || event.kind == RawKind::kPcpuDrain;
   while (!rest.empty()) {
     const size_t end = rest.find(' ');
     const std::string_view token = rest.substr(0, end);
