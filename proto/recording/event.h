@@ -17,10 +17,10 @@ struct Event {
     kSetInvalid = 6,        // set_direct_map_invalid_noflush: `value` pages from `frame` on
     kSetDefault = 7,        // set_direct_map_default_noflush: likewise
     kChangeAttributes = 8,  // __change_page_attr_set_clr on direct-map addresses: likewise; `detail` = attributes
-    kSplit = 9,             // a direct-map leaf of `order` 9 or 18 that holds `frame` was split; `value` = frame of the table
-    kCollapse = 10,         // leaves below one of `order` that holds `frame` were joined
-    kMark = 11,             // trace_marker: `detail` = mark
-    kLost = 12,             // `value` events were lost here; 0: not known how many
+    kSplit = 9,      // a direct-map leaf of `order` 9 or 18 that holds `frame` was split; `value` = frame of the table
+    kCollapse = 10,  // leaves below one of `order` that holds `frame` were joined
+    kMark = 11,      // trace_marker: `detail` = mark
+    kLost = 12,      // `value` events were lost here; 0: not known how many
   };
   static constexpr uint8_t kKinds = 13;
 

@@ -37,19 +37,23 @@ class Reader {
   void Rewind() { next_block_ = 0; }
 
  private:
+  struct Block {
+    std::string_view compressed;
+    size_t content_bytes = 0;
+  };
   Reader() = default;
 
   v1::RecordingStart start_;
   v1::RecordingTables tables_;
   v1::RecordingEnd end_;
-  std::vector<std::string_view> blocks_;  // sections of events, compressed
+  std::vector<Block> blocks_;
   size_t next_block_ = 0;
   std::string content_;
   std::vector<Event> events_;
 };
 
-// What is wrong with a recording whose end is missing can be mended as far as it goes: the events that are whole, with
-// an end that says so. Errors: as Open, but for the missing end.
+// A recording that was cut off, as far as it goes: the blocks of events that are whole, with an end that says so and
+// knows one ordinary user. A whole one stays as it is. Errors: as Open, but for the missing end.
 absl::StatusOr<std::string> Repair(std::string_view bytes);
 
 }  // namespace dmfrag::recording

@@ -1,6 +1,7 @@
 #ifndef DMFRAG_PROTO_RECORDING_REQUESTS_H_
 #define DMFRAG_PROTO_RECORDING_REQUESTS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -8,7 +9,6 @@
 #include <span>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "proto/recording/event.h"
 #include "proto/recording/reader.h"
@@ -32,29 +32,32 @@ struct Request {
 
 // What can be said of a recording as a whole.
 struct RequestTotals {
-  int64_t allocations = 0;          // blocks
-  int64_t frees = 0;                // of blocks allocated in it
-  int64_t frees_of_held = 0;        // of blocks that were in use before it began
-  int64_t implied_allocations = 0;  // blocks that must have been allocated without a record: freed before, and in use again
-  int64_t implied_frees = 0;        // allocated again without a free in between
-  int64_t allocated_pages = 0;      // implied ones included
-  int64_t freed_pages = 0;          // of those
-  int64_t live_pages = 0;           // at the end: the difference
-  int64_t splits_2m = 0;            // of the kernel, as recorded
+  int64_t allocations = 0;    // blocks
+  int64_t frees = 0;          // of blocks allocated in it
+  int64_t frees_of_held = 0;  // of blocks that were in use before it began
+  int64_t implied_allocations =
+      0;                        // blocks that must have been allocated without a record: freed before, and in use again
+  int64_t implied_frees = 0;    // allocated again without a free in between
+  int64_t allocated_pages = 0;  // implied ones included
+  int64_t freed_pages = 0;      // of those
+  int64_t live_pages = 0;       // at the end: the difference
+  int64_t splits_2m = 0;        // of the kernel, as recorded
   int64_t splits_1g = 0;
 };
 
 // The requests of a recording, in order of time. It is read twice: a block's user depends on what happens to it later.
 //
-// Frames that are changed or freed, and were neither allocated in the recording nor seen before, were held before it
-// began if their first event is a free, or the change that takes a permission back; if it is one that takes a right,
-// their allocation was not logged (alloc_pages_bulk), and stands right before it. A block freed in parts is so many
-// blocks from its allocation on. Linear; memory: a byte for each block, and a record for each frame in use.
-// Thread-compatible.
+// Frames that nothing named before are found in use when they are freed, or get rights back, or lose the last of them
+// as code does that is freed: they were held before the recording began. Those that were free already are in use again
+// then, or have the right to write taken: their allocation was not logged (alloc_pages_bulk logs none), and stands
+// right before. A block freed in parts is so many blocks from its allocation on. A page that compaction moves, where
+// that is recorded, stays the same block. A frame allocated twice was freed in between, right before. Linear; memory: a
+// byte for each allocation, and a record for each block in use. Thread-compatible.
 class RequestStream {
  public:
   // Reads the recording once. Borrows `reader`. Errors: those of its blocks.
   static absl::StatusOr<std::unique_ptr<RequestStream>> Create(Reader* reader);
+  ~RequestStream();
 
   // The next request; nullopt at the end. Errors: those of the reader's blocks.
   absl::StatusOr<std::optional<Request>> Next();
@@ -64,11 +67,14 @@ class RequestStream {
   const RequestTotals& totals() const { return totals_; }
 
  private:
-  RequestStream() = default;
+  RequestStream();
   struct Pass;
 
   Reader* reader_ = nullptr;
   std::unique_ptr<Pass> pass_;
+  std::span<const Event> block_;
+  size_t next_event_ = 0;
+  std::deque<Request> ready_;
   std::vector<Request> held_before_;
   RequestTotals totals_;
 };

@@ -26,8 +26,9 @@ class Writer {
   // Takes the file's bytes in order. An error ends the writing.
   using Sink = std::function<absl::Status(std::string_view)>;
 
-  // Most origins a recording can hold. Beyond them, those without a stack, then those without a name stand in.
-  static constexpr uint32_t kMaxOrigins = uint32_t{1} << 20;
+  // From so many origins on, new ones are kept without their stack; from twice as many on, without their name, too;
+  // from three times as many on, without their flags.
+  static constexpr uint32_t kMaxOrigins = uint32_t{1} << 17;
 
   // Writes what stands before the events. Errors: the sink's.
   static absl::StatusOr<std::unique_ptr<Writer>> Create(Sink sink, const v1::RecordingStart& start);
