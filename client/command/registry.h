@@ -19,6 +19,7 @@ std::unique_ptr<Command> NewResultsCommand();
 std::unique_ptr<Command> NewTimeseriesCommand();
 std::unique_ptr<Command> NewReplayCommand();
 std::unique_ptr<Command> NewImportCommand();
+std::unique_ptr<Command> NewCaptureCommand();
 std::unique_ptr<Command> NewLogsCommand();
 std::unique_ptr<Command> NewWorkersCommand();
 std::unique_ptr<Command> NewUpCommand();

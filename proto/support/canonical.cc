@@ -175,9 +175,15 @@ absl::Status MakeWhole(const std::string& place, Source& source) {
 absl::StatusOr<v1::JobSpec> Canonicalize(const v1::JobSpec& spec) {
   v1::JobSpec canonical = spec;
   RETURN_IF_ERROR(MakeWhole("workload", *canonical.mutable_workload()));
+  if (canonical.workload().recording().has_beside()) {
+    v1::Mix& beside = *canonical.mutable_workload()->mutable_recording()->mutable_beside();
+    ASSIGN_OR_RETURN(beside, ResolveMix(v1::Mix(beside), "workload.recording.beside"));
+  }
   if (canonical.has_ageing()) RETURN_IF_ERROR(MakeWhole("ageing", *canonical.mutable_ageing()));
   RETURN_IF_ERROR(CheckLimits(canonical));
   RETURN_IF_ERROR(CheckNumaNodes(WithDefaults(canonical).machine()));
+  // A run is as long as its recording.
+  if (canonical.workload().has_recording()) canonical.mutable_length()->clear_duration_us();
   RETURN_IF_ERROR(ClearDefaults(canonical, ""));
   if (canonical.ageing().duration_us() == 0) canonical.clear_ageing();
   return canonical;

@@ -9,7 +9,7 @@
 namespace dmfrag {
 
 // SHA-256 in hex of every file that a spec names, and that must be there before it can run: its capture, the trace of
-// that, the boot snapshot.
+// that, the recording, the boot snapshot; each once.
 std::vector<std::string> CapturesOf(const v1::JobSpec& spec);
 
 }  // namespace dmfrag

@@ -135,12 +135,24 @@ absl::Status CheckReplay(const v1::ReplayWorkload& replay) {
   return CheckDigest("workload.replay.trace_sha256", replay.trace_sha256());
 }
 
+absl::Status CheckRecording(const v1::RecordingWorkload& recording) {
+  RETURN_IF_ERROR(CheckDigest("workload.recording.file_sha256", recording.file_sha256()));
+  if (recording.has_loops()) RETURN_IF_ERROR(CheckRange("workload.recording.loops", recording.loops(), 1, 1000));
+  if (recording.has_speed_thousandths()) {
+    RETURN_IF_ERROR(CheckThousandths("workload.recording.speed_thousandths", recording.speed_thousandths(), 1, 1000000));
+  }
+  if (!recording.has_beside()) return absl::OkStatus();
+  return CheckMix(recording.beside(), "workload.recording.beside");
+}
+
 absl::Status CheckWorkload(const v1::WorkloadSpec& workload) {
   switch (workload.source_case()) {
     case v1::WorkloadSpec::kMix:
       return CheckMix(workload.mix());
     case v1::WorkloadSpec::kReplay:
       return CheckReplay(workload.replay());
+    case v1::WorkloadSpec::kRecording:
+      return CheckRecording(workload.recording());
     case v1::WorkloadSpec::kNoop:
       return absl::OkStatus();
     case v1::WorkloadSpec::kPreset:  // inlined by Canonicalize
@@ -150,7 +162,10 @@ absl::Status CheckWorkload(const v1::WorkloadSpec& workload) {
   return WrongField("workload", "is required; for example the preset secretmem");
 }
 
-absl::Status CheckLength(const v1::LengthSpec& length) {
+absl::Status CheckLength(const v1::LengthSpec& length, const v1::WorkloadSpec& workload) {
+  if (workload.has_recording() && length.warmup_us() != 0) {
+    return WrongField("length.warmup_us", "must be left out of a recording, all of whose requests count");
+  }
   RETURN_IF_ERROR(CheckRange("length.duration_us", length.duration_us(), 0, 10 * kYearUs));
   RETURN_IF_ERROR(CheckRange("length.warmup_us", length.warmup_us(), 0, 10 * kYearUs));
   return CheckRange("length.sample_interval_us", length.sample_interval_us(), 0, 10 * kYearUs);
@@ -162,7 +177,7 @@ constexpr uint64_t kMaxAgedBytes = 4 * kTiB;
 absl::Status CheckAgeing(const v1::JobSpec& spec) {
   const v1::AgeingSpec& ageing = spec.ageing();
   if (ageing.source_case() == v1::AgeingSpec::SOURCE_NOT_SET && !ageing.has_duration_us()) return absl::OkStatus();
-  if (!spec.workload().has_mix()) return WrongField("ageing", "is for mixes alone; leave it out of a replay or noop");
+  if (!spec.workload().has_mix()) return WrongField("ageing", "is for mixes alone; leave it out of a replay, a recording or noop");
   if (!ageing.has_mix()) return WrongField("ageing", "needs a preset or a mix; for example preset: server-months");
   if (!ageing.has_duration_us()) return WrongField("ageing.duration_us", "is required; for example 30d, or 0 for none");
   RETURN_IF_ERROR(CheckMicroseconds("ageing.duration_us", ageing.duration_us(), 0, 10 * kYearUs));
@@ -206,7 +221,7 @@ absl::Status CheckLimits(const v1::JobSpec& spec) {
   RETURN_IF_ERROR(CheckCache(spec.cache()));
   RETURN_IF_ERROR(CheckWorkload(spec.workload()));
   if (spec.has_ageing()) RETURN_IF_ERROR(CheckAgeing(spec));
-  return CheckLength(spec.length());
+  return CheckLength(spec.length(), spec.workload());
 }
 
 }  // namespace dmfrag

@@ -146,7 +146,7 @@ def test_every_scalar_of_a_spec_has_a_default_or_is_part_of_a_whole():
     """A field of the spec that is left out must mean something that is written down."""
     whole = {"MemoryRange", "ConstantDistribution", "UniformDistribution", "ExponentialDistribution", "LognormalDistribution",
              "ParetoDistribution", "EmpiricalDistribution", "PhaseRate", "Phase", "Mix", "User", "OrdinaryUser", "ReplayWorkload",
-             "WorkloadSpec", "AgeingSpec", "CostConstant"}  # messages that spec_limits.cc wants complete
+             "RecordingWorkload", "WorkloadSpec", "AgeingSpec", "CostConstant"}  # messages that spec_limits.cc wants complete
     unspecified_is_none = {"dmfrag.v1.MachineSpec.cpu_profile"}  # no default, but absence that is written down
     for name, message in reachable("dmfrag.v1.JobSpec").items():
         if name.rsplit(".", 1)[1] in whole:

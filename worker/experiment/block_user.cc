@@ -1,5 +1,6 @@
 #include "worker/experiment/block_user.h"
 
+#include <span>
 #include <utility>
 
 #include "third_party/abseil_extras/check.h"
@@ -31,6 +32,10 @@ std::optional<FrameNumber> BlockUser::Allocate(const Operation& operation) {
 void BlockUser::Free(const Operation& operation, FrameNumber block) {
   Reset(operation.order, block);
   GiveBack(operation.order, block);
+}
+
+bool BlockUser::TakeUp(const Operation& operation, FrameNumber block) {
+  return Set(operation.order, {block, PageState::kMapped});
 }
 
 bool BlockUser::Move(FrameNumber from, FrameNumber to) {
@@ -69,7 +74,13 @@ void BlockUser::Reset(Order order, FrameNumber block) {
 workload::UserCalls BlockUser::CallsOn(workload::PermissionCalls calls, Order order, FrameNumber block) {
   frames_.clear();
   AddFrames(block, order, frames_);
-  return calls({.frames = frames_, .area = {}}, supply_->machine().cpa_release());
+  const model::KernelRelease release = supply_->machine().cpa_release();
+  if (!permission_->by_page || order == Order(0)) return calls({.frames = frames_, .area = {}}, release);
+  workload::UserCalls of_pages;
+  for (const FrameNumber& frame : frames_) {
+    workload::Append(calls({.frames = std::span(&frame, 1), .area = {}}, release), of_pages);
+  }
+  return of_pages;
 }
 
 void GatheredPages::Unprotect(const Operation&, const std::vector<FrameNumber>& pages) { left_ = pages.size(); }

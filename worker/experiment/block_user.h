@@ -21,6 +21,7 @@ class BlockUser : public PageUser {
 
   std::optional<model::FrameNumber> Allocate(const workload::Operation& operation) override;
   void Free(const workload::Operation& operation, model::FrameNumber block) override;
+  bool TakeUp(const workload::Operation& operation, model::FrameNumber block) override;
   bool Move(model::FrameNumber from, model::FrameNumber to) override;
 
  protected:

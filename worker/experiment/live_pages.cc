@@ -3,7 +3,6 @@
 #include <optional>
 
 #include "worker/experiment/page_supply.h"
-#include "worker/model/migratetype.h"
 
 namespace dmfrag::experiment {
 
@@ -35,8 +34,8 @@ ObjectTable::Slot LivePages::Create(const Operation& operation) {
   return objects_.Add(operation.user, operation.object, list, operation.end);
 }
 
-void LivePages::TakeUp(const HeldObject& object, Order order) {
-  const Operation operation = {.user = object.user, .object = object.number, .order = order};
+void LivePages::TakeUp(const HeldObject& object, Order order, model::Migratetype type) {
+  const Operation operation = {.user = object.user, .object = object.number, .order = order, .type = type};
   const ObjectTable::Slot slot = objects_.Add(object.user, object.number, object.list, object.end);
   for (const FrameNumber block : object.blocks) Hold(slot, operation, block);
   objects_.Complete(slot);
@@ -45,14 +44,13 @@ void LivePages::TakeUp(const HeldObject& object, Order order) {
 void LivePages::Hold(ObjectTable::Slot slot, const Operation& operation, FrameNumber block) {
   const uint32_t index = objects_.AddBlock(slot, block);
   CountLive(operation, 1);
-  const Kind& kind = kinds_[operation.user];
-  if (kind.can_move || kind.moves_in_cache) machine_->allocator().SetOwner(block, {slot, index});
+  if (HasOwner(kinds_[operation.user], operation)) machine_->allocator().SetOwner(block, {slot, index});
 }
 
 void LivePages::Release(const Operation& operation, FrameNumber block) {
   CountLive(operation, -1);
   const Kind& kind = kinds_[operation.user];
-  if (kind.can_move || kind.moves_in_cache) Forget(kind, block);
+  if (HasOwner(kind, operation)) Forget(kind, block);
 }
 
 void LivePages::CountLive(const Operation& operation, int64_t sign) {

@@ -8,6 +8,7 @@
 #include "worker/experiment/run_result.h"
 #include "worker/model/machine.h"
 #include "worker/model/memory_pressure.h"
+#include "worker/model/migratetype.h"
 #include "worker/model/units.h"
 #include "worker/policy/interface.h"
 #include "worker/workload/object_traffic.h"
@@ -27,8 +28,8 @@ class LivePages final : public model::PageHolders, public policy::LiveCachedPage
 
   // The object of a kCreate operation comes to life, without pages.
   ObjectTable::Slot Create(const workload::Operation& operation);
-  // An object that lived before: it holds its blocks of `order`, and gets no more.
-  void TakeUp(const HeldObject& object, model::Order order);
+  // An object that lived before: it holds its blocks of `order` and `type`, and gets no more.
+  void TakeUp(const HeldObject& object, model::Order order, model::Migratetype type);
   // The next user of the mix: it is asked for its pools when memory is short, and to move its pages. Borrows it.
   void Add(PageUser* user) { page_users_.push_back(user); }
   // It has got all it will get.
@@ -64,6 +65,11 @@ class LivePages final : public model::PageHolders, public policy::LiveCachedPage
     bool is_page_cache = false;
     uint32_t read_again_percent = 0;
   };
+  // The block is a page that may be asked to move.
+  static bool HasOwner(const Kind& kind, const workload::Operation& operation) {
+    if (operation.order != model::Order(0)) return false;
+    return kind.moves_in_cache || (kind.can_move && operation.type == model::Migratetype::kMovable);
+  }
   // A page that a cache takes when it is freed stays in use.
   void Forget(const Kind& kind, model::FrameNumber page) {
     if (cache_->checks_frees() || kind.moves_in_cache) machine_->allocator().ClearOwner(page);

@@ -27,6 +27,10 @@ class PageUser {
   // Takes back what Allocate gave.
   virtual void Free(const workload::Operation& operation, model::FrameNumber block) = 0;
 
+  // A block that was the object's before the run is as Allocate would have left it. False: no memory for a split; it is
+  // to be freed all the same. REQUIRES: the user's blocks do not come from a cache.
+  virtual bool TakeUp(const workload::Operation& /*operation*/, model::FrameNumber /*block*/) { return true; }
+
   // An object that met the end of memory keeps what it got; otherwise it is given up as a whole.
   virtual bool keeps_parts() const { return true; }
   // The object's blocks change together. False: no memory, and nothing has changed.

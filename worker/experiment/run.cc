@@ -2,13 +2,17 @@
 
 #include <algorithm>
 #include <deque>
+#include <iterator>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/experiment/coalesce_restorer.h"
 #include "worker/experiment/cost_account.h"
+#include "worker/experiment/frames_in_use.h"
 #include "worker/experiment/live_pages.h"
 #include "worker/experiment/make_page_user.h"
 #include "worker/experiment/pack_pool.h"
@@ -17,6 +21,7 @@
 #include "worker/experiment/restorable_blocks.h"
 #include "worker/experiment/sampler.h"
 #include "worker/model/free_memory_index.h"
+#include "worker/workload/merged_operations.h"
 #include "worker/workload/random.h"
 #include "worker/workload/sim_time.h"
 
@@ -29,24 +34,40 @@ using workload::SimTime;
 
 constexpr SimTime kEndOfTime = SimTime(~uint64_t{0});
 
-// All who hold pages in a run: the users of the mix, and what those of the ageing left.
-std::vector<workload::UserConfig> UsersOf(const RunConfig& config) {
-  std::vector<workload::UserConfig> users = config.mix.users;
-  if (!config.ageing.has_value()) return users;
-  for (const workload::UserConfig& user : config.ageing->mix.users) {
-    users.push_back(user);
-    users.back().name = AgedUserName(user.name);
+// All who hold pages in a run.
+struct RunUsers {
+  std::vector<std::string> names;
+  std::vector<workload::ObjectTraffic> traffic;
+
+  void Add(const std::string& name, const workload::ObjectTraffic& of_user) {
+    names.push_back(name);
+    traffic.push_back(of_user);
   }
+};
+
+// The users of the mix, and what those of the ageing left.
+RunUsers UsersOf(const RunConfig& config) {
+  RunUsers users;
+  for (const workload::UserConfig& user : config.mix.users) users.Add(user.name, TrafficOf(user));
+  if (!config.ageing.has_value()) return users;
+  for (const workload::UserConfig& user : config.ageing->mix.users) users.Add(AgedUserName(user.name), TrafficOf(user));
+  return users;
+}
+
+// The users of the mix, and those of the recording.
+RunUsers UsersOf(const RunConfig& config, const RecordedWork& work) {
+  RunUsers users = UsersOf(config);
+  for (const workload::RecordedUser& user : work.users) users.Add(user.name, TrafficOf(user));
   return users;
 }
 
 // A result with users who have done nothing yet.
-RunResult ResultOf(const std::vector<workload::UserConfig>& users, const std::vector<workload::ObjectTraffic>& traffic,
+RunResult ResultOf(const std::vector<std::string>& names, const std::vector<workload::ObjectTraffic>& traffic,
                    const policy::CacheType& cache) {
   RunResult result;
-  for (size_t user = 0; user < users.size(); ++user) {
+  for (size_t user = 0; user < names.size(); ++user) {
     UserResult& of_user = result.users.emplace_back();
-    of_user.name = users[user].name;
+    of_user.name = names[user];
     const workload::Permission* permission = traffic[user].permission;
     of_user.uses_cache = permission != nullptr && !permission->past_cache && traffic[user].order <= cache.max_order();
   }
@@ -62,41 +83,24 @@ policy::CacheUser CacheUserOf(const workload::ObjectTraffic& traffic, uint32_t n
   return user;
 }
 
-// The operations of a mix, and between them the ends of what was there before; at the same time the mix goes first.
-class OperationStream {
- public:
-  OperationStream(workload::MixStream mix, std::vector<Operation> ends)
-      : mix_(std::move(mix)), ends_(std::move(ends)), next_(mix_.Next()) {}
-
-  std::optional<Operation> Next() {
-    const bool end_is_first = next_end_ < ends_.size() && (!next_.has_value() || ends_[next_end_].time < next_->time);
-    return end_is_first ? ends_[next_end_++] : std::exchange(next_, mix_.Next());
-  }
-
- private:
-  workload::MixStream mix_;
-  std::vector<Operation> ends_;
-  size_t next_end_ = 0;
-  std::optional<Operation> next_;
-};
-
 // One run at work.
 class Runner {
  public:
   Runner(const RunConfig& config, std::unique_ptr<model::Machine> machine, std::unique_ptr<policy::CacheType> cache)
       : Runner(config, UsersOf(config), std::move(machine), std::move(cache)) {}
-  Runner(const RunConfig& config, const std::vector<workload::UserConfig>& users,
-         std::unique_ptr<model::Machine> machine, std::unique_ptr<policy::CacheType> cache)
-      : traffic_(workload::TrafficOf(users)),
+  Runner(const RunConfig& config, const RunUsers& users, std::unique_ptr<model::Machine> machine,
+         std::unique_ptr<policy::CacheType> cache)
+      : traffic_(users.traffic),
         length_(config.length),
         machine_(std::move(machine)),
         cache_(std::move(cache)),
         processors_(config.machine.numa_nodes > 1 ? config.machine.cpus : 1),
+        cpus_(config.machine.cpus),
         warmup_end_(config.length.warmup_us),
         end_(warmup_end_.AfterUs(config.length.duration_us)),
         operations_left_(config.length.max_operations),
         sampler_(config.length.sample_interval_us, config.length.duration_us),
-        result_(ResultOf(users, traffic_, *cache_)),
+        result_(ResultOf(users.names, traffic_, *cache_)),
         pages_(machine_.get(), cache_.get(), traffic_, &result_.users),
         pressure_(machine_.get(), &pages_),
         shared_supply_(machine_.get(), cache_.get(), &pressure_, {.number = static_cast<uint32_t>(traffic_.size())}),
@@ -125,11 +129,40 @@ class Runner {
     const auto first_user = static_cast<uint32_t>(config.mix.users.size());
     for (HeldObject object : state.survivors) {
       object.user += first_user;
-      pages_.TakeUp(object, traffic_[object.user].order);
+      pages_.TakeUp(object, traffic_[object.user].order, traffic_[object.user].type);
     }
   }
 
-  RunResult Run(OperationStream stream) {
+  // A block that was in use before the run: at `block`, or wherever the page allocator has room. None of it is counted.
+  // False: there is no room.
+  bool TakeUp(const Operation& operation, std::optional<FrameNumber> block) {
+    model::EventCounters uncounted;
+    machine_->ChargeTo(&uncounted);
+    RunOn(operation);
+    PageUser& user = *users_[operation.user];
+    if (block.has_value()) {
+      user.TakeUp(operation, *block);
+    } else {
+      block = user.Allocate(operation);
+    }
+    machine_->ChargeTo(&result_.users[operation.user].events);
+    if (!block.has_value()) return false;
+    const HeldObject object = {
+        .user = operation.user, .number = operation.object, .end = operation.end, .blocks = {*block}};
+    pages_.TakeUp(object, operation.order, operation.type);
+    start_counters_ = machine_->direct_map_counters();
+    return true;
+  }
+
+  FreeBlocks CountFreeBlocks() const {
+    FreeBlocks blocks{};
+    for (const model::ZoneSnapshot& zone : machine_->allocator().Snapshot().zones) {
+      for (const model::BlockList& list : zone.free) blocks[list.order.raw()] += std::ssize(list.blocks);
+    }
+    return blocks;
+  }
+
+  RunResult Run(workload::OperationSource& stream) {
     result_.unusable_free_2m_start_per_mille = UnusableFree();
     while (std::optional<Operation> operation = stream.Next()) {
       PassTime(operation->time);
@@ -207,8 +240,13 @@ class Runner {
   // False: the limit of operations is reached.
   bool Apply(const Operation& operation) {
     machine_->ChargeTo(&result_.users[operation.user].events);
-    machine_->allocator().RunOn(static_cast<uint32_t>(operation.object % processors_));
+    RunOn(operation);
     return operation.kind == Operation::Kind::kCreate ? Create(operation) : Destroy(operation);
+  }
+
+  void RunOn(const Operation& operation) {
+    const uint64_t cpu = operation.cpu.has_value() ? *operation.cpu % cpus_ : operation.object % processors_;
+    machine_->allocator().RunOn(static_cast<uint32_t>(cpu));
   }
 
   void StartCost(const UserResult& user) {
@@ -334,6 +372,7 @@ class Runner {
   // Processors that objects are handed to, in turn; each makes, uses and ends its object there. A machine of one node
   // does all work on the first, since its lists are shared by all that runs there.
   const uint64_t processors_;
+  const uint32_t cpus_;
   const SimTime warmup_end_;
   const SimTime end_;
   bool warm_;
@@ -362,6 +401,27 @@ SimTime HorizonOf(const RunConfig& config) {
   return SimTime(config.length.warmup_us).AfterUs(config.length.duration_us);
 }
 
+workload::MixStream MixOf(const RunConfig& config) {
+  return workload::MixStream(config.mix, workload::Random(config.seed), HorizonOf(config));
+}
+
+// The machine with the blocks that were in use before, where it starts from a state; `blocks` says where each of them
+// is. A machine that boots gets them later.
+absl::StatusOr<std::unique_ptr<model::Machine>> MakeMachine(const RunConfig& config, const RecordedWork& work,
+                                                            std::vector<std::optional<FrameNumber>>& blocks) {
+  blocks.assign(work.held.size(), std::nullopt);
+  ASSIGN_OR_RETURN(std::unique_ptr<model::Machine> machine, MakeMachine(config));
+  if (!config.start.has_value()) return machine;
+  FramesInUse in_use(config.machine.memory, config.start->allocator);
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const Operation& operation = work.held[i].operation;
+    blocks[i] = in_use.TakeNearest(work.held[i].frame, operation.order);
+    if (!blocks[i].has_value()) continue;
+    if (!machine->allocator().Adopt(*blocks[i], operation.order, operation.type)) blocks[i] = std::nullopt;
+  }
+  return machine;
+}
+
 }  // namespace
 
 absl::StatusOr<RunResult> Run(const RunConfig& config) {
@@ -372,7 +432,8 @@ absl::StatusOr<RunResult> Run(const RunConfig& config) {
   ASSIGN_OR_RETURN(std::unique_ptr<model::Machine> machine, MakeMachine(config));
   ASSIGN_OR_RETURN(std::unique_ptr<policy::CacheType> cache, policy::MakeCache(config.cache, machine.get()));
   Runner runner(config, std::move(machine), std::move(cache));
-  return runner.Run({workload::MixStream(config.mix, workload::Random(config.seed), HorizonOf(config)), {}});
+  workload::MixStream mix = MixOf(config);
+  return runner.Run(mix);
 }
 
 absl::StatusOr<RunResult> Run(const RunConfig& config, const AgedState& state) {
@@ -381,8 +442,32 @@ absl::StatusOr<RunResult> Run(const RunConfig& config, const AgedState& state) {
   Runner runner(config, std::move(machine), std::move(cache));
   runner.TakeUp(config, state);
   const auto first_user = static_cast<uint32_t>(config.mix.users.size());
-  return runner.Run({workload::MixStream(config.mix, workload::Random(config.seed), HorizonOf(config)),
-                     EndsOfSurvivors(*config.ageing, state, first_user, HorizonOf(config))});
+  workload::MixStream mix = MixOf(config);
+  workload::ListedOperations ends(EndsOfSurvivors(*config.ageing, state, first_user, HorizonOf(config)));
+  workload::MergedOperations operations({&mix, &ends});
+  return runner.Run(operations);
+}
+
+absl::StatusOr<RecordedRunResult> Run(const RunConfig& config, const RecordedWork& work) {
+  std::vector<std::optional<FrameNumber>> blocks;
+  ASSIGN_OR_RETURN(std::unique_ptr<model::Machine> machine, MakeMachine(config, work, blocks));
+  ASSIGN_OR_RETURN(std::unique_ptr<policy::CacheType> cache, policy::MakeCache(config.cache, machine.get()));
+  Runner runner(config, UsersOf(config, work), std::move(machine), std::move(cache));
+  RecordedRunResult result;
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const bool must_be_found = config.start.has_value();
+    if ((must_be_found && !blocks[i].has_value()) || !runner.TakeUp(work.held[i].operation, blocks[i])) {
+      ++result.held_missing;
+    } else if (blocks[i] != work.held[i].frame) {
+      ++result.held_elsewhere;
+    }
+  }
+  result.free_blocks_at_start = runner.CountFreeBlocks();
+  workload::MixStream mix = MixOf(config);
+  workload::MergedOperations operations({&mix, work.operations});
+  result.run = runner.Run(operations);
+  result.free_blocks = runner.CountFreeBlocks();
+  return result;
 }
 
 absl::StatusOr<AgedState> Age(const RunConfig& config) {
@@ -396,7 +481,8 @@ absl::StatusOr<AgedState> Age(const RunConfig& config) {
   ASSIGN_OR_RETURN(std::unique_ptr<policy::CacheType> cache, policy::MakeCache(ageing.cache, machine.get()));
   Runner runner(ageing, std::move(machine), std::move(cache));
   // Its own streams: users of the mix draw the same with and without ageing.
-  runner.Run({workload::MixStream(ageing.mix, workload::Random(config.seed).Derive("ageing"), HorizonOf(ageing)), {}});
+  workload::MixStream mix(ageing.mix, workload::Random(config.seed).Derive("ageing"), HorizonOf(ageing));
+  runner.Run(mix);
   return runner.TakeState();
 }
 

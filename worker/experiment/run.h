@@ -3,6 +3,7 @@
 
 #include "absl/status/statusor.h"
 #include "worker/experiment/aged_state.h"
+#include "worker/experiment/recorded_work.h"
 #include "worker/experiment/run_config.h"
 #include "worker/experiment/run_result.h"
 
@@ -17,6 +18,12 @@ absl::StatusOr<RunResult> Run(const RunConfig& config);
 // The same from the state that Age gave, however it was kept in between: survivors live out their time beside the mix.
 // REQUIRES: config.ageing. Errors: also those of StartAged.
 absl::StatusOr<RunResult> Run(const RunConfig& config, const AgedState& state);
+
+// A recording's requests beside the mix, which may be empty. Blocks that were held before are, on a machine that starts
+// from a state, the nearest ones that this has in use; on one that boots they are allocated first. Neither is counted.
+// The free of a block that found no memory does nothing. Page cache of a recording is never dropped: its frees are the
+// kernel's. REQUIRES: no config.ageing; config.length covers the operations. Errors: as above.
+absl::StatusOr<RecordedRunResult> Run(const RunConfig& config, const RecordedWork& work);
 
 // Boots or starts the machine, and carries out the ageing's mix without a cache, uncounted. Of `config` it depends on
 // the machine, the start, the ageing and the seed alone. REQUIRES: config.ageing, whose users change no permission.

@@ -18,6 +18,7 @@ constexpr Permission kPermission = {.name = "guest_memory",
                                     .reach = Permission::Reach::kNeither,
                                     .set = Set,
                                     .reset = Reset,
+                                    .by_page = true,
                                     .zeroes_new = true};
 
 }  // namespace

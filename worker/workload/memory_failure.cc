@@ -20,6 +20,7 @@ constexpr Permission kPermission = {.name = "memory_failure",
                                     .reach = Permission::Reach::kNeither,
                                     .set = Set,
                                     .reset = Reset,
+                                    .by_page = true,
                                     .past_cache = true};
 
 }  // namespace

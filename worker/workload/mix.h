@@ -75,13 +75,12 @@ ArrivalClock ClockOf(const UserConfig& user, const std::vector<PhaseConfig>& pha
 // user's own operations depend on the seed, its name and its rates alone: adding, removing or reordering others, or
 // phases of others, changes none of them; phases of its own move them in time and leave sizes and lives as they are.
 // Thread-compatible. Takes a step per user for each operation.
-class MixStream {
+class MixStream final : public OperationSource {
  public:
   // `random` is the run's stream. Operations end before `horizon`.
   MixStream(const MixConfig& mix, const Random& random, SimTime horizon);
 
-  // The next operation; nullopt at the end.
-  std::optional<Operation> Next();
+  std::optional<Operation> Next() override;
 
  private:
   struct Source {

@@ -2,6 +2,7 @@
 #define DMFRAG_WORKER_WORKLOAD_OPERATION_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "worker/model/migratetype.h"
 #include "worker/model/units.h"
@@ -22,9 +23,19 @@ struct Operation {
   uint64_t allocations = 0;
   model::Order order = {};
   model::Migratetype type = model::Migratetype::kUnmovable;
-  SimTime end = {};     // kCreate: when the object ends; the end of time if never
-  bool can_sleep = true;  // its caller may wait for memory (no GFP_ATOMIC)
+  SimTime end = {};                            // kCreate: when the object ends; the end of time if never
+  bool can_sleep = true;                       // its caller may wait for memory (no GFP_ATOMIC)
+  std::optional<uint16_t> cpu = std::nullopt;  // that does it; nullopt: the driver chooses one
   uint64_t detail = 0;  // of the object, where its kind of user has one more figure (ObjectTraffic::detail)
+};
+
+// Gives operations in order of time. Thread-compatible.
+class OperationSource {
+ public:
+  virtual ~OperationSource() = default;
+
+  // The next operation; nullopt at the end.
+  virtual std::optional<Operation> Next() = 0;
 };
 
 }  // namespace dmfrag::workload

@@ -18,6 +18,7 @@ constexpr Permission kPermission = {.name = "page_tables",
                                     .reach = Permission::Reach::kAccessible,
                                     .set = Set,
                                     .reset = Reset,
+                                    .by_page = true,
                                     .free_batch = kMaxTableBatch,
                                     .zeroes_new = true};
 

@@ -60,6 +60,8 @@ struct Permission {
   const Packs* packs = nullptr;  // null: never
   // From this release on; before, objects have pages of their own.
   model::KernelRelease packs_since = model::KernelRelease::k5_17;
+  // Its calls are for one page: those of a larger block are made page by page.
+  bool by_page = false;
   bool past_cache = false;  // single pages come from the page allocator, too, as larger blocks always do
   // Pages of an object go back to the cache so many at once, each after its reset; 0: each by itself.
   size_t free_batch = 0;

@@ -17,6 +17,7 @@ constexpr Permission kPermission = {.name = "secretmem",
                                     .reach = Permission::Reach::kNeither,
                                     .set = Touch,
                                     .reset = Free,
+                                    .by_page = true,
                                     .zeroes_new = true,
                                     .zeroes_freed = true};
 

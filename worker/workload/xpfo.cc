@@ -16,6 +16,7 @@ constexpr Permission kPermission = {.name = "xpfo",
                                     .reach = Permission::Reach::kMovable,
                                     .set = Set,
                                     .reset = Reset,
+                                    .by_page = true,
                                     .zeroes_new = true};
 
 }  // namespace

@@ -1,0 +1,49 @@
+#ifndef DMFRAG_CLIENT_CAPTURE_CAPTURE_H_
+#define DMFRAG_CLIENT_CAPTURE_CAPTURE_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "client/capture/system_files.h"
+#include "client/capture/trace_session.h"
+#include "client/environment/interrupt.h"
+#include "dmfrag/v1/recording.pb.h"
+
+namespace dmfrag::client {
+
+struct CaptureOptions {
+  std::filesystem::path file;
+  // A file of that name is replaced.
+  bool force = false;
+  // False: the snapshot alone.
+  bool trace = true;
+  absl::Duration length = absl::Seconds(30);
+  // options.privacy holds for the snapshot too.
+  TraceOptions options;
+};
+
+// What a capture recorded.
+struct CaptureReport {
+  int64_t events = 0;
+  // -1: some, not known how many.
+  int64_t lost = 0;
+  absl::Duration length;
+  int64_t file_bytes = 0;
+  // What is missing and how to get it; a sentence each.
+  std::vector<std::string> missing;
+  std::vector<std::string> limitations;
+};
+
+// Records the machine that `files` are of into one recording file, which appears under its name when it is whole. An
+// interrupt ends it early, with a whole file. Without tracefs or rights to it, the snapshot alone is recorded, and
+// `missing` says so. Errors: kAlreadyExists, kInvalidArgument if the file cannot be written; those of the trace.
+absl::StatusOr<CaptureReport> Capture(const CaptureOptions& options, const SystemFiles& files,
+                                      const Interrupt& interrupt);
+
+}  // namespace dmfrag::client
+
+#endif  // DMFRAG_CLIENT_CAPTURE_CAPTURE_H_

@@ -1,0 +1,43 @@
+#ifndef DMFRAG_CLIENT_CAPTURE_NEW_FILE_H_
+#define DMFRAG_CLIENT_CAPTURE_NEW_FILE_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace dmfrag::client {
+
+// A file that is written under another name beside it, and gets its own when it is whole; nothing is left of it
+// otherwise. Thread-compatible.
+class NewFile {
+ public:
+  // Errors: kAlreadyExists if there is one and not `force`; kInvalidArgument if it cannot be made.
+  static absl::StatusOr<std::unique_ptr<NewFile>> Create(const std::filesystem::path& path, bool force);
+  ~NewFile();
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+
+  // Errors: kUnavailable, for example if the disk is full.
+  absl::Status Write(std::string_view bytes);
+  // Gives it its name. Errors: as Create and Write.
+  absl::Status Keep();
+
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  NewFile(std::filesystem::path path, bool force, int file);
+
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  bool force_;
+  int file_;
+  int64_t bytes_ = 0;
+};
+
+}  // namespace dmfrag::client
+
+#endif  // DMFRAG_CLIENT_CAPTURE_NEW_FILE_H_

@@ -1,0 +1,85 @@
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/capture/capture.h"
+#include "client/command/registry.h"
+#include "third_party/abseil_extras/status_macros.h"
+
+namespace dmfrag::client {
+namespace {
+
+// A day, and what a buffer of 1 GiB for each CPU is: beyond them lies a mistake.
+constexpr uint32_t kMostSeconds = 86400;
+constexpr uint32_t kMostBufferKib = 1 << 20;
+constexpr uint32_t kLeastBufferKib = 64;
+
+// Records the machine it runs on.
+class CaptureCommand : public Command {
+ public:
+  CLI::App* Register(CLI::App& app) override {
+    CLI::App* sub = app.add_subcommand("capture", "Record this machine: its memory, and for a while what asks for it");
+    sub->add_option("-o,--file", file_, "Recording to write")->type_name("FILE.dmrec")->capture_default_str();
+    sub->add_flag("--force", force_, "Replace the file if there is one");
+    CLI::Option* seconds = sub->add_option("--seconds", seconds_, "How long to record; Ctrl-C ends it early")
+                               ->check(CLI::Range(1u, kMostSeconds))
+                               ->capture_default_str();
+    CLI::Option* stacks = sub->add_flag("--stacks", stacks_, "Record call stacks, which tell users apart");
+    CLI::Option* drains = sub->add_flag("--drains", drains_, "Record what leaves the per-CPU lists");
+    CLI::Option* buffer = sub->add_option("--buffer-kib", buffer_kib_, "Kernel's trace buffer of each CPU")
+                              ->check(CLI::Range(kLeastBufferKib, kMostBufferKib))
+                              ->capture_default_str();
+    sub->add_flag("--no-trace", no_trace_, "The machine as it is now, without events")
+        ->excludes(seconds, stacks, drains, buffer);
+    sub->add_flag("--privacy", privacy_,
+                  "Drop names of processes, devices of /proc/iomem, and of the kernel's command line all but options "
+                  "of memory management");
+    sub->footer("Example:\n  dmfrag capture --seconds 60 -o machine.dmrec");
+    return sub;
+  }
+
+  absl::StatusOr<ExitCode> Run(const GlobalOptions&, Environment& environment) override {
+    CaptureOptions options;
+    options.file = file_;
+    options.force = force_;
+    options.trace = !no_trace_;
+    options.length = absl::Seconds(seconds_);
+    options.options = {.buffer_kib = buffer_kib_, .stacks = stacks_, .drains = drains_, .privacy = privacy_};
+    if (options.trace) environment.err << "recording for " << seconds_ << " s; Ctrl-C ends it early\n";
+    ASSIGN_OR_RETURN(const CaptureReport report, Capture(options, SystemFiles("/"), environment.interrupt));
+    environment.out << Text(report);
+    return ExitCode::kOk;
+  }
+
+ private:
+  std::string Text(const CaptureReport& report) const {
+    std::string text = absl::StrCat(file_, ": ", report.file_bytes, " bytes, ", report.events, " events");
+    const double seconds = absl::ToDoubleSeconds(report.length);
+    if (seconds > 0) {
+      absl::StrAppendFormat(&text, " in %.1f s (%.0f a second), lost %s", seconds,
+                            static_cast<double>(report.events) / seconds,
+                            report.lost < 0 ? "some, not known how many" : absl::StrCat(report.lost));
+    }
+    text += "\n";
+    if (report.lost != 0) text += "lost events: use a larger --buffer-kib\n";
+    for (const std::string& sentence : report.missing) absl::StrAppend(&text, "missing: ", sentence, "\n");
+    for (const std::string& sentence : report.limitations) absl::StrAppend(&text, "limitation: ", sentence, "\n");
+    return text;
+  }
+
+  std::string file_ = "machine.dmrec";
+  bool force_ = false;
+  bool no_trace_ = false;
+  bool privacy_ = false;
+  bool stacks_ = false;
+  bool drains_ = false;
+  uint32_t seconds_ = 30;
+  uint32_t buffer_kib_ = TraceOptions().buffer_kib;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> NewCaptureCommand() { return std::make_unique<CaptureCommand>(); }
+
+}  // namespace dmfrag::client
