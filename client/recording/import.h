@@ -17,10 +17,10 @@ namespace dmfrag::client {
 struct ImportOptions {
   // Who is who. Borrowed.
   const UserRules* users = &UserRules::Default();
-  std::optional<v1::MachineSnapshot> before;
-  std::optional<v1::MachineSnapshot> after;
+  std::optional<v1::MachineSnapshot> before = {};
+  std::optional<v1::MachineSnapshot> after = {};
   // Address of the direct map's first byte, if it is known.
-  std::optional<uint64_t> page_offset_base;
+  std::optional<uint64_t> page_offset_base = {};
   // What came before an error is a recording, whose limitations say so.
   bool partial = false;
 };

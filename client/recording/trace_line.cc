@@ -65,8 +65,15 @@ std::optional<std::string_view> CommOf(std::string_view task) {
     if (task.empty()) return std::nullopt;
   }
   if (task.back() != '-' && task.back() != ' ' && task.back() != '\t') return std::nullopt;
+  const bool padded = task.back() == '-';
   task.remove_suffix(1);
-  return TrimRight(task);
+  task = TrimRight(task);
+  // trace-cmd puts the buffer instance before a name that it pads with blanks: "himp:             bash-7009".
+  const size_t blank = task.find_first_of(kBlanks);
+  if (padded && blank != std::string_view::npos && blank > 0 && task[blank - 1] == ':') {
+    task = SkipBlanks(task.substr(blank));
+  }
+  return task;
 }
 
 // Behind the time: "(+156)" or a period may stand before the event's name.

@@ -12,6 +12,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "proto/recording/reader.h"
 #include "third_party/abseil_extras/check.h"
 
 namespace dmfrag::client {
@@ -47,11 +48,8 @@ class Digest {
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
 };
 
-// A recording (proto/recording/writer.h), whatever its version.
-constexpr std::string_view kRecordingMagic = "dmfrag recording ";
-
 bool LooksLikeCapture(std::string_view head) {
-  if (head.starts_with(kXzMagic) || head.starts_with(kRecordingMagic)) return true;
+  if (head.starts_with(kXzMagic) || recording::LooksLikeRecording(head)) return true;
   const size_t first = head.find_first_not_of(" \t\r\n");
   return first != std::string_view::npos && head[first] == '{';
 }
@@ -71,7 +69,7 @@ std::string CaptureFile::display_name() const {
 
 absl::StatusOr<CaptureFile> ReadCaptureFile(const fs::path& path) {
   std::error_code error;
-  if (!fs::is_regular_file(path, error)) return Wrong(path, "is no file; name a capture (.json.xz or .json)");
+  if (!fs::is_regular_file(path, error)) return Wrong(path, "is no file; name a capture (.json.xz or .json) or a recording (.dmrec)");
   std::ifstream file(path, std::ios::binary);
   if (!file) return Wrong(path, "cannot be read");
   CaptureFile capture = {.path = path};
@@ -80,7 +78,7 @@ absl::StatusOr<CaptureFile> ReadCaptureFile(const fs::path& path) {
   while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || file.gcount() > 0) {
     const std::string_view data(buffer.data(), static_cast<size_t>(file.gcount()));
     if (capture.size_bytes == 0 && !LooksLikeCapture(data)) {
-      return Wrong(path, "is no capture: neither xz, nor a JSON object, nor a recording");
+      return Wrong(path, "is no capture: neither a recording (.dmrec), nor xz, nor a JSON object");
     }
     capture.size_bytes += static_cast<int64_t>(data.size());
     if (capture.size_bytes > kMaxCaptureBytes) return Wrong(path, "is larger than 4 GiB, the most a capture may have");

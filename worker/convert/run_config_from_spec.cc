@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <initializer_list>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,10 +11,12 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "proto/recording/reader.h"
 #include "third_party/abseil_extras/status_macros.h"
 #include "worker/convert/cache_from_proto.h"
 #include "worker/convert/cost_from_proto.h"
 #include "worker/convert/mix_from_proto.h"
+#include "worker/convert/recording_machine.h"
 #include "worker/experiment/boot_snapshot.h"
 #include "worker/model/allocator_rules.h"
 #include "worker/model/units.h"
@@ -55,13 +58,33 @@ struct StartingMachine {
   std::optional<model::MachineStart> start;
 };
 
+// As the machine was before the recording's first event.
+absl::StatusOr<experiment::BootSnapshot> SnapshotOfRecording(const std::string& bytes, uint64_t seed,
+                                                             std::vector<std::string>* limitations) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<recording::Reader> reader, recording::Reader::Open(bytes));
+  if (!reader->start().has_before()) {
+    return absl::InvalidArgumentError(
+        "the recording has no snapshot of its machine; leave the field out, and give machine.memory_bytes");
+  }
+  ASSIGN_OR_RETURN(
+      RecordedMachine machine,
+      MachineOfRecording(reader->start().before(), workload::Random(seed).Derive("machine.recorded_snapshot")));
+  if (limitations != nullptr) {
+    limitations->insert(limitations->end(), machine.limitations.begin(), machine.limitations.end());
+  }
+  return std::move(machine.snapshot);
+}
+
 absl::StatusOr<StartingMachine> SnapshotMachineFrom(const v1::JobSpec& spec, const CaptureSource& captures,
-                                                    model::KernelRelease allocator_release) {
+                                                    model::KernelRelease allocator_release,
+                                                    std::vector<std::string>* limitations) {
   ASSIGN_OR_RETURN(const std::string bytes, ReadChecked(captures, spec.machine().boot_snapshot_sha256()));
   const auto wrong = [](const absl::Status& status) {
     return absl::InvalidArgumentError(absl::StrCat("machine.boot_snapshot_sha256: ", status.message()));
   };
-  absl::StatusOr<experiment::BootSnapshot> snapshot = experiment::ReadBootSnapshot(bytes);
+  absl::StatusOr<experiment::BootSnapshot> snapshot = recording::LooksLikeRecording(bytes)
+                                                          ? SnapshotOfRecording(bytes, spec.seed(), limitations)
+                                                          : experiment::ReadBootSnapshot(bytes);
   if (!snapshot.ok()) return wrong(snapshot.status());
   // Its own stream: users of the mix draw the same whatever the machine.
   absl::StatusOr<model::MachineStart> start =
@@ -88,14 +111,15 @@ absl::StatusOr<StartingMachine> BootingMachineFrom(const v1::MachineSpec& machin
       std::nullopt};
 }
 
-absl::StatusOr<StartingMachine> MachineFrom(const v1::JobSpec& spec, const CaptureSource& captures) {
+absl::StatusOr<StartingMachine> MachineFrom(const v1::JobSpec& spec, const CaptureSource& captures,
+                                            std::vector<std::string>* limitations) {
   ASSIGN_OR_RETURN(const model::KernelRelease allocator_release,
                    ReleaseFrom(spec.kernel().allocator_release(), "kernel.allocator_release"));
   ASSIGN_OR_RETURN(const model::KernelRelease cpa_release,
                    ReleaseFrom(spec.kernel().cpa_release(), "kernel.cpa_release"));
   absl::StatusOr<StartingMachine> machine = spec.machine().boot_snapshot_sha256().empty()
                                                 ? BootingMachineFrom(spec.machine())
-                                                : SnapshotMachineFrom(spec, captures, allocator_release);
+                                                : SnapshotMachineFrom(spec, captures, allocator_release, limitations);
   if (!machine.ok()) return machine;
   machine->config.allocator_release = allocator_release;
   machine->config.cpa_release = cpa_release;
@@ -104,8 +128,9 @@ absl::StatusOr<StartingMachine> MachineFrom(const v1::JobSpec& spec, const Captu
 
 }  // namespace
 
-absl::StatusOr<experiment::RunConfig> RunConfigFromSpec(const v1::JobSpec& spec, const CaptureSource& captures) {
-  ASSIGN_OR_RETURN(StartingMachine machine, MachineFrom(spec, captures));
+absl::StatusOr<experiment::RunConfig> RunConfigFromSpec(const v1::JobSpec& spec, const CaptureSource& captures,
+                                                        std::vector<std::string>* limitations) {
+  ASSIGN_OR_RETURN(StartingMachine machine, MachineFrom(spec, captures, limitations));
   experiment::RunConfig config{.machine = std::move(machine.config),
                                .start = std::move(machine.start),
                                .cache = {},
@@ -120,7 +145,11 @@ absl::StatusOr<experiment::RunConfig> RunConfigFromSpec(const v1::JobSpec& spec,
   config.machine.restore_global = config.machine.restore_dirty = config.cache.options.restore_global;
   if (spec.cache().has_debug_pagealloc()) config.machine.mapping.debug_pagealloc = true;
   ASSIGN_OR_RETURN(config.cost, CostFrom(spec.machine(), config.machine));
-  ASSIGN_OR_RETURN(config.mix, MixFrom(spec.workload().mix(), "workload.mix"));
+  if (spec.workload().has_recording()) {
+    ASSIGN_OR_RETURN(config.mix, MixFrom(spec.workload().recording().beside(), "workload.recording.beside"));
+  } else {
+    ASSIGN_OR_RETURN(config.mix, MixFrom(spec.workload().mix(), "workload.mix"));
+  }
   if (spec.ageing().has_mix()) {
     config.ageing.emplace();
     config.ageing->duration_us = spec.ageing().duration_us();

@@ -14,6 +14,7 @@
 #include "worker/convert/free_running_to_proto.h"
 #include "worker/convert/result_to_proto.h"
 #include "worker/convert/run_config_from_spec.h"
+#include "worker/convert/run_recording.h"
 #include "worker/experiment/allocator_replay.h"
 #include "worker/experiment/free_running/free_running.h"
 #include "worker/experiment/replay_comparison.h"
@@ -123,10 +124,12 @@ absl::StatusOr<v1::JobResult> RunJob(const v1::JobSpec& spec, const CaptureSourc
       return RunMix(whole, captures, aged_states);
     case v1::WorkloadSpec::kReplay:
       return RunAnyReplay(whole, captures);
+    case v1::WorkloadSpec::kRecording:
+      return RunRecording(whole, captures);
     case v1::WorkloadSpec::kNoop:
       return NothingDone();
     default:
-      return absl::InvalidArgumentError("workload: needs a source: mix, preset, replay or noop");
+      return absl::InvalidArgumentError("workload: needs a source: mix, preset, replay, recording or noop");
   }
 }
 
