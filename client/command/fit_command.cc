@@ -41,19 +41,19 @@ std::string Off(double value, double from) {
 struct Outcome {
   double splits = 0;
   double live_at_end = 0;
-  double mean_live = 0;
+  double mean_free = 0;
   int runs = 0;
 
   void Add(const v1::JobResult& result) {
     ++runs;
     splits += static_cast<double>(result.metrics().splits_2m());
     live_at_end += static_cast<double>(result.metrics().live_pages());
-    mean_live += MeanOfSamples(result.time_series());
+    mean_free += MeanOfSamples(result.time_series());
   }
 
   static double MeanOfSamples(const v1::TimeSeries& samples) {
     for (const v1::Series& series : samples.series()) {
-      if (series.metric() != "live_pages" || series.values().empty()) continue;
+      if (series.metric() != "free_pages" || series.values().empty()) continue;
       double sum = 0;
       for (const int64_t value : series.values()) sum += static_cast<double>(value);
       return sum / series.values_size();
@@ -102,7 +102,7 @@ class FitCommand : public Command {
     RETURN_IF_ERROR(Write(SweepText(HeadOf(capture, *reader, lives, fitted), fitted.mix)));
     PrintExpected(lives, fitted, options.output, environment);
     if (!check_) return ExitCode::kOk;
-    return Check(capture, lives, options, environment);
+    return Check(capture, lives, fitted, options, environment);
   }
 
  private:
@@ -166,8 +166,8 @@ class FitCommand : public Command {
     table.AddRow({{what}, {absl::StrFormat("%.1f", recorded)}, {absl::StrFormat("%.1f", mix)}, {Off(mix, recorded)}});
   }
 
-  absl::StatusOr<ExitCode> Check(const CaptureFile& capture, const BlockLives& lives, const GlobalOptions& options,
-                                 Environment& environment) const {
+  absl::StatusOr<ExitCode> Check(const CaptureFile& capture, const BlockLives& lives, const FittedMix& expected,
+                                 const GlobalOptions& options, Environment& environment) const {
     ASSIGN_OR_RETURN(const LoadedSweep mix, LoadSweep(output_));
     LoadedSweep replay = mix;
     replay.experiment.clear_source_text();
@@ -177,7 +177,7 @@ class FitCommand : public Command {
     RETURN_IF_ERROR(UploadCapture(*connection, capture));
     ASSIGN_OR_RETURN(const Outcome recorded, RunAll(*connection, replay, environment));
     ASSIGN_OR_RETURN(const Outcome fitted, RunAll(*connection, mix, environment));
-    PrintCheck(lives, recorded, fitted, options.output, environment);
+    PrintCheck(lives, expected, recorded, fitted, options.output, environment);
     return ExitCode::kOk;
   }
 
@@ -200,18 +200,19 @@ class FitCommand : public Command {
     if (outcome.runs == 0) return absl::InternalError("the server sent no results; see dmfrag logs");
     outcome.splits /= outcome.runs;
     outcome.live_at_end /= outcome.runs;
-    outcome.mean_live /= outcome.runs;
+    outcome.mean_free /= outcome.runs;
     return outcome;
   }
 
-  static void PrintCheck(const BlockLives& lives, const Outcome& recorded, const Outcome& fitted, OutputFormat output,
-                         Environment& environment) {
+  static void PrintCheck(const BlockLives& lives, const FittedMix& mix, const Outcome& recorded, const Outcome& fitted,
+                         OutputFormat output, Environment& environment) {
     if (output == OutputFormat::kTable) {
       Table table;
       AddColumns(table);
       AddRow(table, "splits of 2M pages", recorded.splits, fitted.splits);
       AddRow(table, "live pages at the end", recorded.live_at_end, fitted.live_at_end);
-      AddRow(table, "live pages, mean", recorded.mean_live, fitted.mean_live);
+      AddRow(table, "free pages, mean", recorded.mean_free, fitted.mean_free);
+      AddRow(table, "live pages, mean as expected", MeanLivePages(lives), mix.expected_mean_live);
       environment.out << table.Render(environment.style_out) << "Means of " << recorded.runs
                       << " runs each, both under no cache. The kernel itself: " << lives.totals.splits_2m
                       << " splits recorded, " << lives.totals.live_pages << " pages in use at the end.\n";
@@ -226,7 +227,7 @@ class FitCommand : public Command {
     };
     print("splits_2m", recorded.splits, fitted.splits);
     print("live_pages", recorded.live_at_end, fitted.live_at_end);
-    print("mean_live_pages", recorded.mean_live, fitted.mean_live);
+    print("mean_free_pages", recorded.mean_free, fitted.mean_free);
   }
 
   std::string file_;
