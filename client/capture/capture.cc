@@ -19,14 +19,6 @@ namespace {
 
 constexpr const char* kSource = "capture";
 
-// Every request is of one ordinary user.
-void GiveToOneUser(size_t origins, v1::RecordingEnd& end) {
-  v1::RecordingUser& user = *end.add_users();
-  user.set_name("all");
-  user.set_kind("ordinary");
-  for (size_t origin = 0; origin < origins; ++origin) end.add_origin_users();
-}
-
 // Names of the tasks that are there already. Tasks that end meanwhile are passed over.
 void NameRunningTasks(const SystemFiles& files, TraceWriter& writer) {
   writer.NameTask(0, "<idle>");
@@ -111,7 +103,7 @@ absl::StatusOr<CaptureReport> Capture(const CaptureOptions& options, const Syste
     *end.mutable_after() = start.before();
   }
   end.set_lost_events(report.lost);
-  GiveToOneUser(recording->origins().size(), end);
+  options.rules->Classify(recording->origins(), end);
   report.limitations = Limitations(session != nullptr);
   for (const std::string& sentence : report.limitations) end.add_limitations(sentence);
   for (const std::string& sentence : report.missing) end.add_limitations(sentence);

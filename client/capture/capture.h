@@ -11,6 +11,7 @@
 #include "client/capture/system_files.h"
 #include "client/capture/trace_session.h"
 #include "client/environment/interrupt.h"
+#include "client/recording/user_rules.h"
 #include "dmfrag/v1/recording.pb.h"
 
 namespace dmfrag::client {
@@ -22,6 +23,8 @@ struct CaptureOptions {
   // False: the snapshot alone.
   bool trace = true;
   absl::Duration length = absl::Seconds(30);
+  // Tells users apart. Borrowed; not null.
+  const UserRules* rules = &UserRules::Default();
   // options.privacy holds for the snapshot too.
   TraceOptions options;
 };

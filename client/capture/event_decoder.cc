@@ -1,7 +1,6 @@
 #include "client/capture/event_decoder.h"
 
 #include <event-parse.h>
-#include <kbuffer.h>
 #include <trace-seq.h>
 
 #include <algorithm>
@@ -12,6 +11,11 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "third_party/abseil_extras/status_macros.h"
+
+// libtraceevent 1.7 does not say itself that this part of it is C.
+extern "C" {
+#include <kbuffer.h>
+}
 
 namespace dmfrag::client {
 namespace {

@@ -224,7 +224,7 @@ void TraceSession::State::AddProbes(const KernelSymbols& symbols) {
 absl::Status TraceSession::State::OpenCpus() {
   const long configured = sysconf(_SC_NPROCESSORS_CONF);
   for (long cpu = 0; cpu < configured && cpu <= std::numeric_limits<uint16_t>::max(); ++cpu) {
-    if (!tracefs_file_exists(instance, absl::StrCat("per_cpu/cpu", cpu).data())) continue;
+    if (!tracefs_dir_exists(instance, absl::StrCat("per_cpu/cpu", cpu).c_str())) continue;
     tracefs_cpu* file = tracefs_cpu_open(instance, static_cast<int>(cpu), /*nonblock=*/true);
     if (file == nullptr) return KernelError(absl::StrCat("opening the trace buffer of CPU ", cpu));
     cpus.push_back({.cpu = static_cast<uint16_t>(cpu), .file = file});

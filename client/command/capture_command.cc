@@ -1,10 +1,14 @@
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/capture/capture.h"
+#include "client/capture/system_files.h"
 #include "client/command/registry.h"
+#include "client/recording/user_rules.h"
 #include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag::client {
@@ -32,6 +36,8 @@ class CaptureCommand : public Command {
                               ->capture_default_str();
     sub->add_flag("--no-trace", no_trace_, "The machine as it is now, without events")
         ->excludes(seconds, stacks, drains, buffer);
+    sub->add_option("--users", users_, "Rules that tell users apart, instead of those that are built in")
+        ->type_name("RULES.yaml");
     sub->add_flag("--privacy", privacy_,
                   "Drop names of processes, devices of /proc/iomem, and of the kernel's command line all but options "
                   "of memory management");
@@ -46,6 +52,13 @@ class CaptureCommand : public Command {
     options.trace = !no_trace_;
     options.length = absl::Seconds(seconds_);
     options.options = {.buffer_kib = buffer_kib_, .stacks = stacks_, .drains = drains_, .privacy = privacy_};
+    std::optional<UserRules> rules;
+    if (!users_.empty()) {
+      const absl::StatusOr<std::string> text = SystemFiles("/").Read(std::filesystem::absolute(users_).string());
+      if (!text.ok()) return absl::InvalidArgumentError(absl::StrCat(users_, ": ", text.status().message()));
+      ASSIGN_OR_RETURN(rules, UserRules::Parse(*text, users_));
+      options.rules = &*rules;
+    }
     if (options.trace) environment.err << "recording for " << seconds_ << " s; Ctrl-C ends it early\n";
     ASSIGN_OR_RETURN(const CaptureReport report, Capture(options, SystemFiles("/"), environment.interrupt));
     environment.out << Text(report);
@@ -69,6 +82,7 @@ class CaptureCommand : public Command {
   }
 
   std::string file_ = "machine.dmrec";
+  std::string users_;
   bool force_ = false;
   bool no_trace_ = false;
   bool privacy_ = false;

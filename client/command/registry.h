@@ -18,6 +18,7 @@ std::unique_ptr<Command> NewExperimentsCommand();
 std::unique_ptr<Command> NewResultsCommand();
 std::unique_ptr<Command> NewTimeseriesCommand();
 std::unique_ptr<Command> NewReplayCommand();
+std::unique_ptr<Command> NewImportCommand();
 std::unique_ptr<Command> NewCaptureCommand();
 std::unique_ptr<Command> NewLogsCommand();
 std::unique_ptr<Command> NewWorkersCommand();

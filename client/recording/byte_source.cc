@@ -78,6 +78,8 @@ class CompressedSource : public ByteSource {
     archive_entry* entry = nullptr;
     if (archive_read_open(reader, this, nullptr, &CompressedSource::Give, nullptr) != ARCHIVE_OK) return Error();
     const int result = archive_read_next_header(reader, &entry);
+    // Without a filter it took what is left of a compressed file for plain bytes.
+    if (archive_filter_code(reader, 0) == ARCHIVE_FILTER_NONE) return Error();
     empty_ = result == ARCHIVE_EOF;
     return empty_ || result == ARCHIVE_OK ? absl::OkStatus() : Error();
   }

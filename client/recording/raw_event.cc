@@ -12,11 +12,16 @@ RawKind KindOfEvent(std::string_view name) {
     RawKind kind;
   };
   constexpr Named kNamed[] = {
-      {"mm_page_pcpu_drain", RawKind::kPcpuDrain}, {"sdm_invalid", RawKind::kSetInvalid},
-      {"sdm_default", RawKind::kSetDefault},       {"sdm_valid", RawKind::kSetValid},
-      {"cpa", RawKind::kCpa},                      {"split", RawKind::kSplit},
-      {"bulk_ret", RawKind::kBulkReturn},          {"compact_take", RawKind::kCompactTake},
-      {"compact_back", RawKind::kCompactBack},     {"tracing_mark_write", RawKind::kMark},
+      {"mm_page_pcpu_drain", RawKind::kPcpuDrain},
+      {"sdm_invalid", RawKind::kSetInvalid},
+      {"sdm_default", RawKind::kSetDefault},
+      {"sdm_valid", RawKind::kSetValid},
+      {"cpa", RawKind::kCpa},
+      {"split", RawKind::kSplit},
+      {"bulk_ret", RawKind::kBulkReturn},
+      {"compact_take", RawKind::kCompactTake},
+      {"compact_back", RawKind::kCompactBack},
+      {"tracing_mark_write", RawKind::kMark},
       {"kernel_stack", RawKind::kStack},
   };
   for (const Named& one : kNamed) {

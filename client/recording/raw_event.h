@@ -31,13 +31,27 @@ RawKind KindOfEvent(std::string_view name);
 
 // Fields of these events, by name.
 enum class RawField : uint8_t {
-  kPfn, kOrder, kMigratetype, kPage, kVmb, kPob, kVaddr, kPages, kSet, kClear, kFlags, kForce, kAddress, kLevel, kBase,
+  kPfn,
+  kOrder,
+  kMigratetype,
+  kPage,
+  kVmb,
+  kPob,
+  kVaddr,
+  kPages,
+  kSet,
+  kClear,
+  kFlags,
+  kForce,
+  kAddress,
+  kLevel,
+  kBase,
   kValid,
 };
 inline constexpr size_t kRawFields = 16;
 inline constexpr std::array<std::string_view, kRawFields> kRawFieldNames = {
-    "pfn", "order", "migratetype", "page", "vmb", "pob", "vaddr", "n", "set", "clr", "fl", "force", "addr", "level",
-    "base", "valid"};
+    "pfn", "order", "migratetype", "page",  "vmb",  "pob",   "vaddr", "n",
+    "set", "clr",   "fl",          "force", "addr", "level", "base",  "valid"};
 
 // One event as a recorder wrote it. Thread-compatible.
 struct RawEvent {

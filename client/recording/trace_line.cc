@@ -65,8 +65,15 @@ std::optional<std::string_view> CommOf(std::string_view task) {
     if (task.empty()) return std::nullopt;
   }
   if (task.back() != '-' && task.back() != ' ' && task.back() != '\t') return std::nullopt;
+  const bool padded = task.back() == '-';
   task.remove_suffix(1);
-  return TrimRight(task);
+  task = TrimRight(task);
+  // trace-cmd puts the buffer instance before a name that it pads with blanks: "himp:             bash-7009".
+  const size_t blank = task.find_first_of(kBlanks);
+  if (padded && blank != std::string_view::npos && blank > 0 && task[blank - 1] == ':') {
+    task = SkipBlanks(task.substr(blank));
+  }
+  return task;
 }
 
 // Behind the time: "(+156)" or a period may stand before the event's name.
@@ -75,7 +82,8 @@ bool TakeName(LineFrame& frame, std::string_view text) {
   for (int passed = 0; passed < 2; ++passed) {
     const size_t end = text.find(' ');
     const std::string_view token = text.substr(0, end);
-    const bool between = !token.empty() && (token.starts_with("(+") || token.find_first_not_of("0123456789") == token.npos);
+    const bool between =
+        !token.empty() && (token.starts_with("(+") || token.find_first_not_of("0123456789") == token.npos);
     if (!between || end == std::string_view::npos) break;
     text = SkipBlanks(text.substr(end));
   }
@@ -179,8 +187,8 @@ std::optional<uint64_t> ParseNumber(std::string_view text) {
 
 bool ParseFields(std::string_view rest, RawEvent& event) {
   // A hashed pointer of these events says nothing.
-  const bool page_is_hashed = event.kind == RawKind::kPageAlloc || event.kind == RawKind::kPageFree ||
-                              event.kind == RawKind::kPcpuDrain;
+  const bool page_is_hashed =
+      event.kind == RawKind::kPageAlloc || event.kind == RawKind::kPageFree || event.kind == RawKind::kPcpuDrain;
   while (!rest.empty()) {
     const size_t end = rest.find(' ');
     const std::string_view token = rest.substr(0, end);

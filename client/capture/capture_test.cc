@@ -1,0 +1,106 @@
+// Captures the machine that the test runs on.
+
+#include "client/capture/capture.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "proto/recording/reader.h"
+#include "third_party/abseil_extras/status_matchers.h"
+
+namespace dmfrag::client {
+namespace {
+
+using recording::Event;
+using testing::Contains;
+using testing::HasSubstr;
+
+std::string FileFor(const std::string& name) {
+  const std::filesystem::path path = std::filesystem::path(testing::TempDir()) / name;
+  std::filesystem::remove(path);
+  return path;
+}
+
+std::string BytesOf(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(CaptureTest, WithoutATraceTheFileHoldsTheMachineAlone) {
+  Interrupt interrupt;
+  const CaptureOptions options{.file = FileFor("alone.dmrec"), .trace = false, .options = {}};
+  const auto report = Capture(options, SystemFiles("/"), interrupt);
+  ASSERT_OK(report.status());
+  const std::string bytes = BytesOf(options.file);
+  EXPECT_EQ(report->file_bytes, static_cast<int64_t>(bytes.size()));
+  const auto reader = recording::Reader::Open(bytes);
+  ASSERT_OK(reader.status());
+  EXPECT_EQ((*reader)->end().events(), 0);
+  EXPECT_THAT((*reader)->start().before().meminfo(), HasSubstr("MemTotal:"));
+  EXPECT_EQ((*reader)->start().before().meminfo(), (*reader)->end().after().meminfo());
+  EXPECT_THAT(report->limitations, Contains(HasSubstr("its results are intervals")));
+}
+
+TEST(CaptureTest, AFileThatIsThereIsKeptUnlessForced) {
+  Interrupt interrupt;
+  CaptureOptions options{.file = FileFor("there.dmrec"), .trace = false, .options = {}};
+  std::ofstream(options.file) << "precious";
+  EXPECT_THAT(Capture(options, SystemFiles("/"), interrupt).status(),
+              StatusIs(absl::StatusCode::kAlreadyExists, testing::_));
+  EXPECT_EQ(BytesOf(options.file), "precious");
+  options.force = true;
+  EXPECT_OK(Capture(options, SystemFiles("/"), interrupt).status());
+  EXPECT_NE(BytesOf(options.file), "precious");
+}
+
+// An interrupt that has come already ends the trace at its first look: what is there must be whole, and nothing of ours
+// left in the kernel.
+TEST(CaptureTest, AnInterruptLeavesAWholeFileAndNoTracing) {
+  Interrupt interrupt;
+  interrupt.Request();
+  const CaptureOptions options{.file = FileFor("stopped.dmrec"), .length = absl::Hours(1), .options = {}};
+  const auto report = Capture(options, SystemFiles("/"), interrupt);
+  ASSERT_OK(report.status());
+  if (report->length == absl::ZeroDuration()) GTEST_SKIP() << "cannot trace here: " << report->missing.front();
+  const std::string bytes = BytesOf(options.file);
+  EXPECT_OK(recording::Reader::Open(bytes).status());
+  for (const char* folder : {"/sys/kernel/tracing/instances", "/sys/kernel/debug/tracing/instances"}) {
+    EXPECT_FALSE(std::filesystem::exists(std::filesystem::path(folder) / ("dmfrag-" + std::to_string(getpid()))));
+  }
+}
+
+TEST(CaptureTest, ATraceOfThisKernelIsInOrderOfTime) {
+  Interrupt interrupt;
+  const CaptureOptions options{.file = FileFor("traced.dmrec"), .length = absl::Seconds(1), .options = {}};
+  const auto report = Capture(options, SystemFiles("/"), interrupt);
+  ASSERT_OK(report.status());
+  if (report->length == absl::ZeroDuration()) GTEST_SKIP() << "cannot trace here: " << report->missing.front();
+  const std::string bytes = BytesOf(options.file);
+  const auto reader = recording::Reader::Open(bytes);
+  ASSERT_OK(reader.status());
+  int64_t events = 0;
+  uint64_t before_us = 0;
+  for (;;) {
+    const auto block = (*reader)->NextBlock();
+    ASSERT_OK(block.status());
+    if (block->empty()) break;
+    for (const Event& event : *block) {
+      EXPECT_GE(event.time_us, before_us);
+      before_us = event.time_us;
+      ++events;
+    }
+  }
+  // Compressing and writing the file allocates, so a kernel that is otherwise idle has events too.
+  EXPECT_GT(events, 0);
+  EXPECT_EQ(events, report->events);
+}
+
+}  // namespace
+}  // namespace dmfrag::client

@@ -1,0 +1,22 @@
+#ifndef DMFRAG_CLIENT_RECORDING_TRACE_DAT_H_
+#define DMFRAG_CLIENT_RECORDING_TRACE_DAT_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "client/recording/event_builder.h"
+
+namespace dmfrag::client {
+
+// Whether a file begins as trace-cmd's own form does.
+bool LooksLikeTraceDat(std::string_view head);
+
+// Gives every event of a trace.dat to `builder`, in order of time over its main buffer and its instances. `fd` is
+// borrowed; `name` is for errors. Errors: kDataLoss if libtracecmd cannot
+// read it; the builder's.
+absl::Status ImportTraceDat(int fd, const std::string& name, EventBuilder& builder);
+
+}  // namespace dmfrag::client
+
+#endif  // DMFRAG_CLIENT_RECORDING_TRACE_DAT_H_
