@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -16,12 +17,15 @@
 #include "client/replay/free_running_json.h"
 #include "client/replay/free_running_steps.h"
 #include "client/replay/free_running_summary.h"
+#include "client/replay/recording_experiment.h"
+#include "client/replay/recording_summary.h"
 #include "client/replay/replay.h"
 #include "client/replay/summary.h"
 #include "client/replay/summary_json.h"
 #include "client/replay/upload.h"
 #include "client/results/result_pages.h"
 #include "client/sweep/axis_reader.h"
+#include "client/sweep/quantity.h"
 #include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag::client {
@@ -32,12 +36,14 @@ constexpr uint32_t kSeeds = 20;
 constexpr uint32_t kMostSeeds = 1000;
 
 // Predicts what recorded kernels did, and compares: the direct map from their recorded requests; or splits and free
-// memory, with frames of the model's own; or the page allocator, event by event of a trace.
+// memory, with frames of the model's own; or the page allocator, event by event of a trace. Of a recording, what its
+// requests come to under other cache types.
 class ReplayCommand : public Command {
  public:
   CLI::App* Register(CLI::App& app) override {
     CLI::App* sub = app.add_subcommand("replay", "Predict what recorded kernels did, and compare step by step");
-    CLI::Option* files = sub->add_option("capture", files_, "Captures: .json.xz or .json")->type_name("CAPTURE");
+    CLI::Option* files = sub->add_option("capture", files_, "Captures: .json.xz or .json; or one recording: .dmrec")
+                             ->type_name("CAPTURE");
     sub->add_option("--all", folder_, "Every capture below this folder")->type_name("DIR")->excludes(files);
     sub->add_option("--steps", steps_, "changed: steps in which a counter moved or differs; all: every compared step")
         ->check(CLI::IsMember({"changed", "all"}))
@@ -47,22 +53,36 @@ class ReplayCommand : public Command {
                     "choice, which predict splits and free memory")
         ->check(CLI::IsMember({"recorded", "model"}))
         ->capture_default_str();
-    seeds_option_ = sub->add_option("--seeds", seeds_, "Starts to draw of each capture, with --frames=model")
-                        ->check(CLI::Range(1u, kMostSeeds))
-                        ->capture_default_str();
+    seeds_option_ =
+        sub->add_option(
+               "--seeds", seeds_,
+               "Starts to draw of each capture, with --frames=model; of a recording, seeds (then 10 by default)")
+            ->check(CLI::Range(1u, kMostSeeds))
+            ->capture_default_str();
     sub->add_option("--trace", trace_file_,
                     "Replay the page allocator event by event of this trace (.trace.xz) of the one capture named, "
                     "which has dumps of free lists")
         ->type_name("TRACE")
         ->excludes("--frames", "--all");
+    caches_option_ = sub->add_option("--cache", caches_, "Of a recording: cache types to run its requests under")
+                         ->delimiter(',')
+                         ->type_name("TYPE,...")
+                         ->capture_default_str();
+    memory_option_ = sub->add_option("--memory", memory_,
+                                     "Of a recording: memory of the machine, which boots then; by default the recorded "
+                                     "machine goes on, or one of 4GiB boots if it was not recorded")
+                         ->type_name("SIZE");
     sub->add_flag("-v,--verbose", verbose_, "The steps of every capture, with --frames=model");
     sub->add_flag("--no-cache", no_cache_, "Run every replay, also those whose result is known");
     AddWorkerOptions(*sub, workers_);
-    sub->footer("Example:\n  dmfrag replay --frames=model --seeds 20 --all captures/");
+    sub->footer(
+        "Example:\n  dmfrag replay --frames=model --seeds 20 --all captures/\n"
+        "  dmfrag replay build.dmrec --cache none,global,hierarchical");
     return sub;
   }
 
   absl::StatusOr<ExitCode> Run(const GlobalOptions& options, Environment& environment) override {
+    if (std::any_of(files_.begin(), files_.end(), IsRecordingFile)) return ReplayRecording(options, environment);
     RETURN_IF_ERROR(CheckOptions());
     RETURN_IF_ERROR(ReadFiles());
     if (!captures_.empty()) RETURN_IF_ERROR(RunJobs(options, environment));
@@ -81,7 +101,54 @@ class ReplayCommand : public Command {
 
   bool WithModelFrames() const { return frames_ == "model"; }
 
+  // What is said of a recording must fit it.
+  absl::StatusOr<RecordingOptions> OptionsOfRecording() const {
+    if (files_.size() != 1) return absl::InvalidArgumentError("a recording is replayed by itself: name it alone");
+    if (WithModelFrames() || verbose_ || !trace_file_.empty()) {
+      return absl::InvalidArgumentError(
+          "--frames, --trace and --verbose are for captures; leave them out of a recording");
+    }
+    RecordingOptions recording{.caches = caches_, .memory_bytes = std::nullopt};
+    if (seeds_option_->count() > 0) recording.seeds = seeds_;
+    if (memory_option_->count() > 0) {
+      const absl::StatusOr<uint64_t> bytes = ParseSize(memory_);
+      if (!bytes.ok()) return absl::InvalidArgumentError(absl::StrCat("--memory: ", bytes.status().message()));
+      recording.memory_bytes = *bytes;
+    }
+    return recording;
+  }
+
+  absl::StatusOr<ExitCode> ReplayRecording(const GlobalOptions& options, Environment& environment) {
+    ASSIGN_OR_RETURN(const RecordingOptions recording, OptionsOfRecording());
+    ASSIGN_OR_RETURN(const CaptureFile file, ReadCaptureFile(files_.front()));
+    captures_ = {file};
+    ASSIGN_OR_RETURN(const v1::Experiment experiment, RecordingExperiment(file, recording));
+    RETURN_IF_ERROR(RunExperiment(experiment, recording.caches.size(), options, environment));
+    std::vector<RecordingRow> rows;
+    for (size_t point = 0; point < recording.caches.size(); ++point) {
+      rows.push_back(RecordingRowOf(experiment.axes(0).values(static_cast<int>(point)).label(), results_[point]));
+    }
+    switch (options.output) {
+      case OutputFormat::kJson:
+        environment.out << RecordingJson(rows);
+        break;
+      case OutputFormat::kCsv:
+        environment.out << RecordingCsv(rows);
+        break;
+      case OutputFormat::kTable:
+        environment.out << RecordingText(rows);
+        break;
+    }
+    const auto failed = [](const RecordingRow& row) { return !row.error.empty(); };
+    return std::any_of(rows.begin(), rows.end(), failed) ? ExitCode::kJobsFailed : ExitCode::kOk;
+  }
+
   absl::Status CheckOptions() {
+    if (caches_option_->count() > 0 || memory_option_->count() > 0) {
+      return absl::InvalidArgumentError(
+          "--cache and --memory are for recordings (.dmrec): a capture is replayed on its own machine, without a "
+          "cache");
+    }
     if (WithModelFrames()) return absl::OkStatus();
     if (seeds_option_->count() > 0 || verbose_) {
       return absl::InvalidArgumentError(
@@ -134,14 +201,19 @@ class ReplayCommand : public Command {
   }
 
   absl::Status RunJobs(const GlobalOptions& options, Environment& environment) {
+    return RunExperiment(ReplayExperiment(captures_, Options()), captures_.size(), options, environment);
+  }
+
+  // Uploads the files, and takes in the results of an experiment of so many points.
+  absl::Status RunExperiment(const v1::Experiment& experiment, size_t points, const GlobalOptions& options,
+                             Environment& environment) {
     ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
                      Connection::Open({.server = options.server, .workers = workers_}, environment));
     for (const CaptureFile& capture : captures_) RETURN_IF_ERROR(UploadCapture(*connection, capture));
     if (trace_.has_value()) RETURN_IF_ERROR(UploadCapture(*connection, *trace_));
     SubmissionOptions submission;
     submission.no_cache = no_cache_;
-    ASSIGN_OR_RETURN(const v1::Experiment submitted,
-                     Submit(*connection, submission, ReplayExperiment(captures_, Options())));
+    ASSIGN_OR_RETURN(const v1::Experiment submitted, Submit(*connection, submission, experiment));
     const absl::StatusOr<v1::Experiment> ended =
         AwaitExperiment(*connection, submitted.name(), absl::InfiniteDuration(), /*quiet=*/false, environment);
     if (absl::IsCancelled(ended.status())) {
@@ -151,8 +223,8 @@ class ReplayCommand : public Command {
     v1::ListResultsRequest request;
     request.set_parent(submitted.name());
     request.set_with_details(true);
-    return ForEachResult(*connection, request, [this](const v1::Result& result) {
-      if (result.point() < 0 || result.point() >= static_cast<int64_t>(captures_.size())) {
+    return ForEachResult(*connection, request, [this, points](const v1::Result& result) {
+      if (result.point() < 0 || result.point() >= static_cast<int64_t>(points)) {
         return absl::InternalError(absl::StrCat("the server sent point ", result.point(), ", which is none of ours"));
       }
       results_[static_cast<size_t>(result.point())].push_back(result);
@@ -279,6 +351,10 @@ class ReplayCommand : public Command {
   std::string frames_ = "recorded";
   uint32_t seeds_ = kSeeds;
   CLI::Option* seeds_option_ = nullptr;
+  std::vector<std::string> caches_ = {"none"};
+  CLI::Option* caches_option_ = nullptr;
+  std::string memory_;
+  CLI::Option* memory_option_ = nullptr;
   bool verbose_ = false;
   std::string trace_file_;
   std::optional<CaptureFile> trace_;

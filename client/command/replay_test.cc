@@ -9,6 +9,8 @@
 #include "client/testing/program_run.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proto/recording/writer.h"
+#include "third_party/abseil_extras/status_matchers.h"
 
 namespace dmfrag::client {
 namespace {
@@ -247,6 +249,95 @@ TEST_F(ReplayTest, WhatIsNoCaptureReachesNoServer) {
   }
   EXPECT_EQ(Run({"replay"}).code, ExitCode::kUsage);
   EXPECT_EQ(Run({"replay", "--all", "/no/such"}).code, ExitCode::kUsage);
+  EXPECT_THAT(server_.experiments.created, IsEmpty());
+}
+
+// A recording without events.
+std::string Recording() {
+  std::string bytes;
+  const auto writer = recording::Writer::Create(
+      [&](std::string_view part) {
+        bytes.append(part);
+        return absl::OkStatus();
+      },
+      {});
+  EXPECT_OK(writer.status());
+  v1::RecordingEnd end;
+  v1::RecordingUser& user = *end.add_users();
+  user.set_name("slab");
+  user.set_kind("slab");
+  EXPECT_OK((*writer)->Finish(end));
+  return bytes;
+}
+
+v1::Result RecordingResult(int64_t point, int64_t live_pages, int64_t splits) {
+  v1::Result result = ReplayResult(point, "r");
+  v1::RecordingReport& report = *result.mutable_result()->mutable_replay()->mutable_recording();
+  report.set_events(1000);
+  report.set_recorded_live_pages(40);
+  report.set_live_pages(live_pages);
+  report.set_kernel_splits_2m(7);
+  for (int order = 0; order < 11; ++order) {
+    report.add_kernel_free_blocks(order + 1);
+    report.add_free_blocks(order + 2);
+  }
+  report.add_limitations("the direct map was not read");
+  v1::Metrics& metrics = *result.mutable_result()->mutable_metrics();
+  metrics.set_splits_2m(splits);
+  metrics.set_flushes_all(3);
+  metrics.set_flushes_range(4);
+  metrics.set_held_pages(12);
+  return result;
+}
+
+TEST_F(ReplayTest, ARecordingRunsUnderEveryCacheNamed) {
+  const std::string file = Write("build.dmrec", Recording());
+  server_.results.results = {RecordingResult(0, 40, 6), RecordingResult(0, 40, 8), RecordingResult(1, 40, 2)};
+  const ProgramResult result = Run({"replay", file, "--cache", "none,per-user", "--seeds", "2"});
+  EXPECT_EQ(result.code, ExitCode::kOk) << result.err;
+  ASSERT_THAT(server_.experiments.created, SizeIs(1));
+  const v1::Experiment& sent = server_.experiments.created[0].experiment();
+  EXPECT_EQ(sent.display_name(), "replay build");
+  EXPECT_EQ(sent.replicates(), 2U);
+  EXPECT_EQ(sent.base().machine().memory_bytes(), uint64_t{4} << 30);
+  EXPECT_THAT(sent.base().workload().recording().file_sha256(), SizeIs(64));
+  ASSERT_EQ(sent.axes(0).values_size(), 2);
+  EXPECT_TRUE(sent.axes(0).values(1).spec().cache().has_per_user());
+  EXPECT_EQ(result.out,
+            "cache     events  live pages  2M splits  flushes  idle pages  failed\n"
+            "(kernel)    1000          40          7        -           -       0\n"
+            "none        1000      40 ± 0     7 ± 13    7 ± 0      12 ± 0   0 ± 0\n"
+            "per_user    1000          40          2        7          12       0\n"
+            "\n"
+            "free blocks of order      0      1      2      3      4      5      6      7       8       9      10\n"
+            "kernel                    1      2      3      4      5      6      7      8       9      10      11\n"
+            "none                  2 ± 0  3 ± 0  4 ± 0  5 ± 0  6 ± 0  7 ± 0  8 ± 0  9 ± 0  10 ± 0  11 ± 0  12 ± 0\n"
+            "per_user                  2      3      4      5      6      7      8      9      10      11      12\n"
+            "limitation: the direct map was not read\n");
+  const json object = json::parse(Run({"replay", file, "--cache", "none,per-user", "-o", "json"}).out);
+  EXPECT_EQ(object["kernel_splits_2m"], 7);
+  EXPECT_EQ(object["caches"][0]["splits_2m"]["mean"], 7.0);
+  EXPECT_TRUE(object["caches"][1]["splits_2m"]["ci95"].is_null());
+  EXPECT_THAT(Run({"replay", file, "--cache", "none,per-user", "-o", "csv"}).out,
+              HasSubstr("\r\nper_user,,1,1000,40,7,40,,2,,7,,12,,0,,1,2,2,3,"));
+}
+
+TEST_F(ReplayTest, WrongUseOfARecordingReachesNoServer) {
+  const std::string whole = Recording();
+  const std::string file = Write("a.dmrec", whole);
+  const std::string cut = Write("cut.dmrec", whole.substr(0, whole.size() - 3));
+  const auto error = [&](const std::vector<std::string>& arguments) {
+    const ProgramResult result = Run(arguments);
+    EXPECT_EQ(result.code, ExitCode::kUsage);
+    return result.err;
+  };
+  EXPECT_THAT(error({"replay", cut}), testing::StartsWith("dmfrag: " + cut + ": "));
+  EXPECT_THAT(error({"replay", file, "--cache", "globul"}), HasSubstr("--cache: no cache type"));
+  EXPECT_THAT(error({"replay", file, "--cache", "none,none"}), HasSubstr("none is there twice"));
+  EXPECT_THAT(error({"replay", file, "--memory", "4G"}), HasSubstr("--memory: "));
+  EXPECT_THAT(error({"replay", file, file}), HasSubstr("name it alone"));
+  EXPECT_THAT(error({"replay", file, "--frames", "model"}), HasSubstr("leave them out of a recording"));
+  EXPECT_THAT(error({"replay", Write("b.json", "{}"), "--cache", "none"}), HasSubstr("are for recordings"));
   EXPECT_THAT(server_.experiments.created, IsEmpty());
 }
 

@@ -25,7 +25,7 @@ struct CaptureFile {
 };
 
 // Reads and digests a file. Errors: INVALID_ARGUMENT if it cannot be read, is larger than the protocol's 4 GiB, or is
-// neither xz nor a JSON object by its first bytes. Whether it is a capture is for the worker to say.
+// neither a recording, nor xz, nor a JSON object by its first bytes. Whether it is a capture is for the worker to say.
 absl::StatusOr<CaptureFile> ReadCaptureFile(const std::filesystem::path& path);
 
 // Every regular file below `folder` whose name ends in .json.xz or .json, by path. Errors: INVALID_ARGUMENT if it is no
