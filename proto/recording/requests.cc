@@ -29,7 +29,13 @@ constexpr uint64_t kPresent = 1;
 constexpr uint64_t kWritable = 2;
 
 // What happens to a block while it is in use, as far as it decides whose it is.
-enum class Change : uint8_t { kNone, kOther, kNotPresent, kReadOnly };
+enum class Change : uint8_t {
+  kNone,
+  kOther,
+  kNotPresent,
+  kReadOnly,
+  kIsTable,  // it became a page table of the direct map: nobody asked for it, the split did
+};
 
 // What the first pass finds out about an allocation: in one byte, since there is one for each.
 class Fate {
@@ -119,6 +125,7 @@ struct RequestStream::Pass {
         return absl::OkStatus();
       case Kind::kSplit:
         ++(event.order == kOrderOf2M ? totals.splits_2m : totals.splits_1g);
+        if (out == nullptr) NoteTable(event.value);
         return absl::OkStatus();
       default:
         return absl::OkStatus();
@@ -153,6 +160,10 @@ struct RequestStream::Pass {
       return;
     }
     const Fate fate = fates[allocation];
+    if (fate.change() == Change::kIsTable) {
+      in_use.Put({.frame = frame, .order = order, .number = kNoBlock});
+      return;
+    }
     const uint64_t frames = uint64_t{1} << fate.order();
     for (uint64_t part = frame; part < frame + (uint64_t{1} << order); part += frames) {
       const uint32_t user = UserOf(reader->end().origin_users(static_cast<int>(origin)), fate.change());
@@ -222,6 +233,7 @@ struct RequestStream::Pass {
 
   void FreeRange(const Event& event, uint64_t frame, uint8_t order) {
     for (const Block& block : in_use.Take(frame, order)) {
+      if (IsTable(block)) continue;
       const bool was_held = out == nullptr ? block.record == kWasHeld : block.number < held.size();
       const int64_t pages = int64_t{1} << block.order;
       if (was_held) {
@@ -248,6 +260,21 @@ struct RequestStream::Pass {
     if (was_held) return;
     Fate& fate = fates[block.number];
     fate = Fate(fate.change(), std::min(fate.order(), block.order));
+  }
+
+  // Tables of the direct map are the model's own affair: it makes one for each of its own splits.
+  void NoteTable(uint64_t frame) {
+    const Block* block = in_use.Find(frame);
+    if (block == nullptr || block->record != kIsNew || block->order != 0 || block->is_part || IsTable(*block)) return;
+    fates[block->number] = Fate(Change::kIsTable, 0);
+    --totals.allocations;
+    --totals.allocated_pages;
+    ++totals.table_pages;
+  }
+
+  bool IsTable(const Block& block) const {
+    if (out != nullptr) return block.number == kNoBlock;
+    return block.record == kIsNew && fates[block.number].change() == Change::kIsTable;
   }
 
   // A page that is no block of the recording loses its place in the direct map: vfree takes back the permissions of
@@ -305,7 +332,7 @@ struct RequestStream::Pass {
     if (block == nullptr) return false;
     if (out == nullptr && block->record == kIsNew) {
       Fate& fate = fates[block->number];
-      const bool is_first = fate.change() == Change::kNone || fate.change() == Change::kOther;
+      const bool is_first = fate.change() < Change::kNotPresent;
       if (is_first) fate = Fate(std::max(fate.change(), change), fate.order());
     }
     return true;
@@ -316,6 +343,7 @@ struct RequestStream::Pass {
   // Records of blocks in the first pass; in the second they are users.
   static constexpr uint32_t kIsNew = 0;
   static constexpr uint32_t kWasHeld = 1;
+  static constexpr uint64_t kNoBlock = ~uint64_t{0};
 
   struct Target {
     uint64_t frame = 0;

@@ -171,6 +171,19 @@ TEST(Requests, PagesThatCompactionMovesStayTheSame) {
   EXPECT_THAT(recorded.Requests(), ElementsAre("+0:0/0", "-0"));
 }
 
+// The model makes its own for its own splits.
+TEST(Requests, PageTablesOfSplitsAreNone) {
+  Event split = Change(Kind::kSplit, 7, 0);
+  split.order = 9;
+  split.value = 4;
+  Recorded recorded({Block(Kind::kAllocate, 3), Block(Kind::kAllocate, 4), split, Change(Kind::kSetInvalid, 3, 1),
+                     Block(Kind::kFree, 4), Block(Kind::kAllocate, 4)});
+  EXPECT_THAT(recorded.Requests(), ElementsAre("+1:0/0", "+0:1/0"));
+  EXPECT_EQ(recorded.stream().totals().table_pages, 1);
+  EXPECT_EQ(recorded.stream().totals().live_pages, 2);
+  EXPECT_EQ(recorded.stream().totals().splits_2m, 1);
+}
+
 TEST(Requests, BlockOfNoOrderIsRefused) {
   const Recorded recorded({Block(Kind::kAllocate, 0, 11)});
   EXPECT_THAT(std::string(recorded.error().message()), HasSubstr("of order 11"));
