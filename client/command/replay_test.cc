@@ -252,15 +252,17 @@ TEST_F(ReplayTest, WhatIsNoCaptureReachesNoServer) {
   EXPECT_THAT(server_.experiments.created, IsEmpty());
 }
 
-// A recording without events.
-std::string Recording() {
+// A recording without events, of a kernel of which nothing but its release is known.
+std::string Recording(const std::string& release = "") {
+  v1::RecordingStart start;
+  if (!release.empty()) start.mutable_before()->set_kernel_release(release);
   std::string bytes;
   const auto writer = recording::Writer::Create(
       [&](std::string_view part) {
         bytes.append(part);
         return absl::OkStatus();
       },
-      {});
+      start);
   EXPECT_OK(writer.status());
   v1::RecordingEnd end;
   v1::RecordingUser& user = *end.add_users();
@@ -320,6 +322,17 @@ TEST_F(ReplayTest, ARecordingRunsUnderEveryCacheNamed) {
   EXPECT_TRUE(object["caches"][1]["splits_2m"]["ci95"].is_null());
   EXPECT_THAT(Run({"replay", file, "--cache", "none,per-user", "-o", "csv"}).out,
               HasSubstr("\r\nper_user,,1,1000,40,7,40,,2,,7,,12,,0,,1,2,2,3,"));
+}
+
+TEST_F(ReplayTest, ARecordingIsReplayedByItsKernelsRules) {
+  server_.results.results = {RecordingResult(0, 40, 6)};
+  EXPECT_EQ(Run({"replay", Write("a.dmrec", Recording("6.14.2-amd64"))}).code, ExitCode::kOk);
+  EXPECT_EQ(Run({"replay", Write("b.dmrec", Recording())}).code, ExitCode::kOk);
+  ASSERT_THAT(server_.experiments.created, SizeIs(2));
+  const v1::KernelSpec& kernel = server_.experiments.created[0].experiment().base().kernel();
+  EXPECT_EQ(kernel.allocator_release(), v1::KERNEL_RELEASE_6_12);
+  EXPECT_EQ(kernel.cpa_release(), v1::KERNEL_RELEASE_6_12);
+  EXPECT_FALSE(server_.experiments.created[1].experiment().base().has_kernel());
 }
 
 TEST_F(ReplayTest, WrongUseOfARecordingReachesNoServer) {

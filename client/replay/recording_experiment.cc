@@ -1,9 +1,11 @@
 #include "client/replay/recording_experiment.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,17 +19,37 @@ namespace {
 
 constexpr uint64_t kDefaultMemoryBytes = uint64_t{4} << 30;
 
-// Whether the machine was recorded well enough for a run to start from it.
-absl::StatusOr<bool> HasMachine(const CaptureFile& file) {
+// The machine before the first event.
+absl::StatusOr<v1::MachineSnapshot> MachineBefore(const CaptureFile& file) {
   std::ifstream content(file.path, std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(content)), std::istreambuf_iterator<char>());
   const auto reader = recording::Reader::Open(bytes);
   if (!reader.ok()) {
     return absl::InvalidArgumentError(absl::StrCat(file.path.native(), ": ", reader.status().message()));
   }
-  const v1::MachineSnapshot& before = (*reader)->start().before();
+  return (*reader)->start().before();
+}
+
+// Whether the machine was recorded well enough for a run to start from it.
+bool CanStart(const v1::MachineSnapshot& before) {
   return !(before.usable().empty() && before.meminfo().empty()) &&
          !(before.pagetypeinfo().empty() && before.buddyinfo().empty());
+}
+
+// The rules of the recorded kernel: those of the greatest known release that is not later. Unspecified: it is not
+// known.
+v1::KernelRelease ReleaseOf(const std::string& name) {
+  int major = 0;
+  int minor = 0;
+  if (std::sscanf(name.c_str(), "%d.%d", &major, &minor) != 2) return v1::KERNEL_RELEASE_UNSPECIFIED;
+  v1::KernelRelease release = v1::KERNEL_RELEASE_5_17;
+  for (const auto& [known_major, known_minor, known] :
+       {std::tuple(6, 1, v1::KERNEL_RELEASE_6_1), std::tuple(6, 12, v1::KERNEL_RELEASE_6_12),
+        std::tuple(6, 16, v1::KERNEL_RELEASE_6_16), std::tuple(6, 18, v1::KERNEL_RELEASE_6_18),
+        std::tuple(7, 3, v1::KERNEL_RELEASE_7_3)}) {
+    if (std::pair(major, minor) >= std::pair(known_major, known_minor)) release = known;
+  }
+  return release;
 }
 
 absl::Status AddCache(const std::string& name, v1::Axis& axis) {
@@ -58,16 +80,20 @@ bool IsRecordingFile(const std::filesystem::path& path) {
 }
 
 absl::StatusOr<v1::Experiment> RecordingExperiment(const CaptureFile& recording, const RecordingOptions& options) {
-  ASSIGN_OR_RETURN(const bool has_machine, HasMachine(recording));
+  ASSIGN_OR_RETURN(const v1::MachineSnapshot before, MachineBefore(recording));
   v1::Experiment experiment;
   experiment.set_display_name(absl::StrCat("replay ", recording.path.stem().native()).substr(0, 128));
   experiment.set_replicates(options.seeds);
   v1::JobSpec& base = *experiment.mutable_base();
   base.mutable_workload()->mutable_recording()->set_file_sha256(recording.sha256);
-  if (has_machine && !options.memory_bytes.has_value()) {
+  if (CanStart(before) && !options.memory_bytes.has_value()) {
     base.mutable_machine()->set_boot_snapshot_sha256(recording.sha256);
   } else {
     base.mutable_machine()->set_memory_bytes(options.memory_bytes.value_or(kDefaultMemoryBytes));
+  }
+  if (const v1::KernelRelease release = ReleaseOf(before.kernel_release()); release != v1::KERNEL_RELEASE_UNSPECIFIED) {
+    base.mutable_kernel()->set_allocator_release(release);
+    base.mutable_kernel()->set_cpa_release(release);
   }
   v1::Axis& axis = *experiment.add_axes();
   axis.set_path("cache");

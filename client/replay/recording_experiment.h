@@ -22,7 +22,8 @@ struct RecordingOptions {
 // Whether a file begins as a recording does.
 bool IsRecordingFile(const std::filesystem::path& path);
 
-// The experiment that runs a recording's requests under each cache type, one point each, in their order. Errors:
+// The experiment that runs a recording's requests under each cache type, one point each, in their order, by the
+// recorded kernel's rules. Errors:
 // INVALID_ARGUMENT if the file is no whole recording, or a cache type is not known or named twice.
 absl::StatusOr<v1::Experiment> RecordingExperiment(const CaptureFile& recording, const RecordingOptions& options);
 

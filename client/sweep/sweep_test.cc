@@ -296,8 +296,7 @@ TEST(SweepTest, AliasesOfPathsReachTheOnlyMessageThatHasTheField) {
     EXPECT_EQ(experiment->axes(0).path(), path);
   }
   EXPECT_EQ(Parse("axes: {cpa-release: [\"6.1\"]}", "test.yaml")->axes(0).path(), "kernel.cpa_release");
-  EXPECT_EQ(Parse("axes: {cache.global.refill-order: [3]}", "test.yaml")->axes(0).path(),
-            "cache.global.refill_order");
+  EXPECT_EQ(Parse("axes: {cache.global.refill-order: [3]}", "test.yaml")->axes(0).path(), "cache.global.refill_order");
 }
 
 TEST(SweepTest, LabelsSayWhatTheValueIs) {
@@ -361,6 +360,19 @@ TEST_F(CaptureNameTest, ADigestNamesWhatTheServerHas) {
     EXPECT_EQ(experiment->base().workload().replay().frames(), v1::REPLAY_FRAMES_MODEL);
     EXPECT_TRUE(captures_.empty());
   }
+}
+
+TEST_F(CaptureNameTest, ARecordingIsAWorkloadWithAMixBeside) {
+  const auto experiment = ParseHere(
+      "base: {cache: none, workload: {recording: {file: captures/a.json, speed: 2.5, loops: 3, beside: {inherits: "
+      "web-server}}}}");
+  ASSERT_OK(experiment);
+  const v1::RecordingWorkload& recording = experiment->base().workload().recording();
+  EXPECT_EQ(recording.file_sha256(), kEmptyObject);
+  EXPECT_EQ(recording.speed_thousandths(), 2500u);
+  EXPECT_EQ(recording.loops(), 3u);
+  EXPECT_EQ(recording.beside().inherits(), "web-server");
+  EXPECT_EQ(captures_.size(), 1u);
 }
 
 TEST_F(CaptureNameTest, AnAxisOfMachinesIsLabelledByTheirFiles) {

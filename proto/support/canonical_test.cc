@@ -10,6 +10,7 @@
 #include "nlohmann/json.hpp"
 #include "proto/support/preset.h"
 #include "proto/support/sha256.h"
+#include "proto/support/spec_captures.h"
 #include "third_party/abseil_extras/status_matchers.h"
 
 namespace dmfrag {
@@ -153,6 +154,56 @@ TEST(CanonicalTest, AgeingIsChecked) {
   EXPECT_THAT(refusal("preset: 'server-months' duration_us: 5",
                       "workload { preset: 'secretmem' } machine { memory_bytes: 4398046515200 }"),
               HasSubstr("ageing: is for machines of up to 4 TiB"));
+}
+
+// A recording on a machine that is its own snapshot.
+v1::JobSpec RecordingSpec() {
+  v1::JobSpec spec;
+  spec.mutable_cache()->mutable_none();
+  spec.mutable_workload()->mutable_recording()->set_file_sha256(std::string(64, 'a'));
+  spec.mutable_machine()->set_boot_snapshot_sha256(std::string(64, 'a'));
+  return spec;
+}
+
+TEST(CanonicalTest, RecordingsThatMeanTheSameHaveOneDigest) {
+  const v1::JobSpec spec = RecordingSpec();
+  const auto canonical = Canonicalize(spec);
+  ASSERT_OK(canonical);
+  EXPECT_EQ(CapturesOf(*canonical), std::vector<std::string>{std::string(64, 'a')});
+  v1::JobSpec same = spec;
+  same.mutable_length()->set_duration_us(5);
+  same.mutable_workload()->mutable_recording()->set_loops(1);
+  same.mutable_workload()->mutable_recording()->set_speed_thousandths(1000);
+  const auto of_same = Canonicalize(same);
+  ASSERT_OK(of_same);
+  EXPECT_EQ(SpecSha256Hex(*of_same), SpecSha256Hex(*canonical));
+  v1::JobSpec beside = spec;
+  beside.mutable_workload()->mutable_recording()->mutable_beside()->set_inherits("web-server");
+  const auto of_beside = Canonicalize(beside);
+  ASSERT_OK(of_beside);
+  EXPECT_TRUE(of_beside->workload().recording().beside().inherits().empty());
+  EXPECT_FALSE(of_beside->workload().recording().beside().users().empty());
+  EXPECT_NE(SpecSha256Hex(*of_beside), SpecSha256Hex(*canonical));
+}
+
+TEST(CanonicalTest, RecordingsAreChecked) {
+  const auto error = [](const auto& change) {
+    v1::JobSpec spec = RecordingSpec();
+    change(spec);
+    return std::string(Canonicalize(spec).status().message());
+  };
+  const auto recording = [](v1::JobSpec& spec) { return spec.mutable_workload()->mutable_recording(); };
+  using ::testing::HasSubstr;
+  EXPECT_THAT(error([&](v1::JobSpec& s) { recording(s)->clear_file_sha256(); }), HasSubstr("recording.file_sha256"));
+  EXPECT_THAT(error([&](v1::JobSpec& s) { recording(s)->set_loops(0); }), HasSubstr("recording.loops"));
+  EXPECT_THAT(error([&](v1::JobSpec& s) { recording(s)->set_loops(1001); }), HasSubstr("recording.loops"));
+  EXPECT_THAT(error([&](v1::JobSpec& s) { recording(s)->set_speed_thousandths(1000001); }),
+              HasSubstr("recording.speed"));
+  EXPECT_THAT(error([&](v1::JobSpec& s) { recording(s)->mutable_beside()->add_users()->set_name("u"); }),
+              HasSubstr("workload.recording.beside.users[u]"));
+  EXPECT_THAT(error([&](v1::JobSpec& s) { s.mutable_length()->set_warmup_us(1); }), HasSubstr("length.warmup_us"));
+  EXPECT_THAT(error([&](v1::JobSpec& s) { s.mutable_ageing()->set_preset("server-months"); }),
+              HasSubstr("ageing: is for mixes alone"));
 }
 
 TEST(CanonicalTest, IsIdempotentAndDefaultsRoundTrip) {
