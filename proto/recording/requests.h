@@ -41,6 +41,7 @@ struct RequestTotals {
   int64_t allocated_pages = 0;  // implied ones included
   int64_t freed_pages = 0;      // of those
   int64_t live_pages = 0;       // at the end: the difference
+  int64_t table_pages = 0;      // taken by splits for page tables of the direct map: no requests, counted nowhere else
   int64_t splits_2m = 0;        // of the kernel, as recorded
   int64_t splits_1g = 0;
 };
