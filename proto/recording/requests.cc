@@ -176,7 +176,8 @@ struct RequestStream::Pass {
             .order = fate.order(),
             .migratetype = static_cast<uint8_t>(
                 std::min(reader->tables().origins(static_cast<int>(origin)).migratetype(), uint32_t{2})),
-            .can_sleep = can_sleep[origin],
+            // Whoever changes permissions takes a mutex, however the page came.
+            .can_sleep = fate.change() != Change::kNone || can_sleep[origin],
             .cpu = event.cpu,
             .user = user,
             .time_us = event.time_us - *first_time_us,

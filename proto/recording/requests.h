@@ -22,7 +22,7 @@ struct Request {
   Kind kind = Kind::kAllocate;
   uint8_t order = 0;
   uint8_t migratetype = 0;  // of kAllocate: 0 unmovable, 1 movable, 2 reclaimable
-  bool can_sleep = true;    // of kAllocate: GFP flags let the caller wait (__GFP_DIRECT_RECLAIM)
+  bool can_sleep = true;    // of kAllocate: the caller may wait (__GFP_DIRECT_RECLAIM), or changes permissions
   uint16_t cpu = 0;
   uint32_t user = 0;     // number in RecordingEnd.users
   uint64_t time_us = 0;  // from the recording's first event on
