@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -23,6 +24,7 @@
 #include "client/replay/upload.h"
 #include "client/results/result_pages.h"
 #include "client/sweep/sweep.h"
+#include "nlohmann/json.hpp"
 #include "proto/recording/reader.h"
 #include "third_party/abseil_extras/status_macros.h"
 
@@ -42,6 +44,7 @@ struct Outcome {
   double splits = 0;
   double live_at_end = 0;
   double mean_free = 0;
+  std::optional<int64_t> kernel_splits = std::nullopt;  // of what was recorded
   int runs = 0;
 
   void Add(const v1::JobResult& result) {
@@ -49,6 +52,9 @@ struct Outcome {
     splits += static_cast<double>(result.metrics().splits_2m());
     live_at_end += static_cast<double>(result.metrics().live_pages());
     mean_free += MeanOfSamples(result.time_series());
+    if (result.replay().recording().has_kernel_splits_2m()) {
+      kernel_splits = result.replay().recording().kernel_splits_2m();
+    }
   }
 
   static double MeanOfSamples(const v1::TimeSeries& samples) {
@@ -214,20 +220,28 @@ class FitCommand : public Command {
       AddRow(table, "free pages, mean", recorded.mean_free, fitted.mean_free);
       AddRow(table, "live pages, mean as expected", MeanLivePages(lives), mix.expected_mean_live);
       environment.out << table.Render(environment.style_out) << "Means of " << recorded.runs
-                      << " runs each, both under no cache. The kernel itself: " << lives.totals.splits_2m
-                      << " splits recorded, " << lives.totals.live_pages << " pages in use at the end.\n";
+                      << " runs each, both under no cache. The kernel itself: "
+                      << (recorded.kernel_splits.has_value() ? absl::StrCat(*recorded.kernel_splits, " splits")
+                                                             : std::string("splits were not recorded"))
+                      << ", " << lives.totals.live_pages << " pages in use at the end.\n";
       return;
     }
-    const bool is_json = output == OutputFormat::kJson;
-    if (!is_json) environment.out << "metric,recording,mix\r\n";
-    const auto print = [&](const char* metric, double a, double b) {
-      environment.out << (is_json ? absl::StrFormat("{\"metric\": \"%s\", \"recording\": %.3f, \"mix\": %.3f}\n",
-                                                    metric, a, b)
-                                  : absl::StrFormat("%s,%.3f,%.3f\r\n", metric, a, b));
-    };
-    print("splits_2m", recorded.splits, fitted.splits);
-    print("live_pages", recorded.live_at_end, fitted.live_at_end);
-    print("mean_free_pages", recorded.mean_free, fitted.mean_free);
+    const std::tuple<const char*, double, double> figures[] = {
+        {"splits_2m", recorded.splits, fitted.splits},
+        {"live_pages", recorded.live_at_end, fitted.live_at_end},
+        {"mean_free_pages", recorded.mean_free, fitted.mean_free}};
+    if (output == OutputFormat::kJson) {
+      nlohmann::ordered_json document = nlohmann::ordered_json::array();
+      for (const auto& [metric, of_recording, of_mix] : figures) {
+        document.push_back({{"metric", metric}, {"recording", of_recording}, {"mix", of_mix}});
+      }
+      environment.out << document.dump(1) << "\n";
+      return;
+    }
+    environment.out << "metric,recording,mix\r\n";
+    for (const auto& [metric, of_recording, of_mix] : figures) {
+      environment.out << absl::StrFormat("%s,%.3f,%.3f\r\n", metric, of_recording, of_mix);
+    }
   }
 
   std::string file_;

@@ -47,6 +47,16 @@ def test_phases_runs(working_cluster):
     assert sum(int(result["splits_2m"]) for result in results) > 0
 
 
+def test_recording_is_replayed_by_workers(working_cluster):
+    """Uploaded once, fetched by workers, and the same requests under every cache."""
+    [none, again, of_global, *_] = means(working_cluster, "what-if", ["splits_2m", "allocations_failed", "live_pages"])
+    assert 3 <= none[0] <= 20  # the kernel alone split 3; the mix beside it splits more
+    assert again[0] >= none[0]
+    assert of_global[0] < none[0]
+    assert none[1] == of_global[1] == 0
+    assert none[2] == of_global[2] > 3000
+
+
 def means(cluster, example, metrics):
     """By point: the mean over replicates of each metric."""
     name = cluster.json("submit", f"examples/{example}.yaml")["name"]
