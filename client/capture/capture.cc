@@ -9,8 +9,8 @@
 #include "absl/time/clock.h"
 #include "client/capture/kernel_symbols.h"
 #include "client/capture/machine_snapshot.h"
-#include "client/capture/new_file.h"
 #include "client/capture/trace_writer.h"
+#include "client/files/new_file.h"
 #include "proto/recording/writer.h"
 #include "third_party/abseil_extras/status_macros.h"
 
@@ -97,19 +97,20 @@ absl::StatusOr<CaptureReport> Capture(const CaptureOptions& options, const Syste
     RETURN_IF_ERROR(session->Record(options.length, interrupt, writer));
     report.length = absl::Now() - began;
     writer.CountSkipped(end);
-    report.lost = Lost(writer, session->DroppedByKernel());
+    report.by_kind = writer.by_kind();
+    end.set_lost_events(Lost(writer, session->DroppedByKernel()));
     *end.mutable_after() = TakeMachineSnapshot(files, snapshot);
   } else {
     *end.mutable_after() = start.before();
   }
-  end.set_lost_events(report.lost);
   options.rules->Classify(recording->origins(), end);
-  report.limitations = Limitations(session != nullptr);
-  for (const std::string& sentence : report.limitations) end.add_limitations(sentence);
+  for (std::string& sentence : Limitations(session != nullptr)) end.add_limitations(std::move(sentence));
   for (const std::string& sentence : report.missing) end.add_limitations(sentence);
   report.missing.insert(report.missing.end(), start.before().missing().begin(), start.before().missing().end());
-  report.events = recording->events();
-  RETURN_IF_ERROR(recording->Finish(std::move(end)));
+  RETURN_IF_ERROR(recording->Finish(end));
+  end.set_events(recording->events());
+  end.set_duration_us(recording->duration_us());
+  report.end = std::move(end);
   RETURN_IF_ERROR(file->Keep());
   report.file_bytes = file->bytes();
   return report;

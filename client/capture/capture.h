@@ -1,6 +1,7 @@
 #ifndef DMFRAG_CLIENT_CAPTURE_CAPTURE_H_
 #define DMFRAG_CLIENT_CAPTURE_CAPTURE_H_
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -13,6 +14,7 @@
 #include "client/environment/interrupt.h"
 #include "client/recording/user_rules.h"
 #include "dmfrag/v1/recording.pb.h"
+#include "proto/recording/event.h"
 
 namespace dmfrag::client {
 
@@ -31,14 +33,13 @@ struct CaptureOptions {
 
 // What a capture recorded.
 struct CaptureReport {
-  int64_t events = 0;
-  // -1: some, not known how many.
-  int64_t lost = 0;
+  std::array<int64_t, recording::Event::kKinds> by_kind = {};
+  v1::RecordingEnd end;
+  // How long it traced; zero: not at all.
   absl::Duration length;
   int64_t file_bytes = 0;
   // What is missing and how to get it; a sentence each.
   std::vector<std::string> missing;
-  std::vector<std::string> limitations;
 };
 
 // Records the machine that `files` are of into one recording file, which appears under its name when it is whole. An

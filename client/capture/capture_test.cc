@@ -45,7 +45,7 @@ TEST(CaptureTest, WithoutATraceTheFileHoldsTheMachineAlone) {
   EXPECT_EQ((*reader)->end().events(), 0);
   EXPECT_THAT((*reader)->start().before().meminfo(), HasSubstr("MemTotal:"));
   EXPECT_EQ((*reader)->start().before().meminfo(), (*reader)->end().after().meminfo());
-  EXPECT_THAT(report->limitations, Contains(HasSubstr("its results are intervals")));
+  EXPECT_THAT(report->end.limitations(), Contains(HasSubstr("its results are intervals")));
 }
 
 TEST(CaptureTest, AFileThatIsThereIsKeptUnlessForced) {
@@ -99,7 +99,7 @@ TEST(CaptureTest, ATraceOfThisKernelIsInOrderOfTime) {
   }
   // Compressing and writing the file allocates, so a kernel that is otherwise idle has events too.
   EXPECT_GT(events, 0);
-  EXPECT_EQ(events, report->events);
+  EXPECT_EQ(events, report->end.events());
 }
 
 }  // namespace

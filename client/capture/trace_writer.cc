@@ -75,6 +75,7 @@ absl::Status TraceWriter::Add(const TraceRecord& record) {
     lost_ += static_cast<int64_t>(event.value);
     some_unknown_ = some_unknown_ || event.value == 0;
   }
+  ++by_kind_[static_cast<size_t>(event.kind)];
   return writer_->Add(event);
 }
 

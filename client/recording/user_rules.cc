@@ -3,6 +3,10 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -317,6 +321,16 @@ void UserRules::Classify(const std::vector<v1::RecordingOrigin>& origins, v1::Re
     numbered.set_other(numbers[users[kOther]]);
   }
   end.set_users_sha256(sha256_);
+}
+
+absl::StatusOr<UserRules> ReadUserRules(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string yaml{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (!file) {
+    return absl::NotFoundError(absl::StrCat("cannot read the rules ", path, ": ", std::strerror(errno),
+                                            "; name a YAML file with --users, or leave it out"));
+  }
+  return UserRules::Parse(yaml, path);
 }
 
 }  // namespace dmfrag::client
