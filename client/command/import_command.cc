@@ -37,7 +37,7 @@ class ImportCommand : public Command {
     CLI::App* sub = app.add_subcommand("import", "Make a recording file of what ftrace, trace-cmd or perf recorded");
     sub->add_option("RECORDING", input_,
                     "Text of ftrace, trace-cmd report or perf script, or a trace.dat; plain, gz, xz or zst; or a "
-                    "recording file, to tell its users apart anew")
+                    "recording file, to tell its users apart anew; - for standard input")
         ->required();
     AddOutputFile(*sub, file_, "Recording to write; default: RECORDING's name with .dmrec", "FILE.dmrec");
     sub->add_option("--users", users_, "Rules that tell users apart")->type_name("RULES.yaml");
@@ -51,6 +51,11 @@ class ImportCommand : public Command {
   }
 
   absl::StatusOr<ExitCode> Run(const GlobalOptions& options, Environment& environment) override {
+    if (input_ == "-") input_ = "/dev/stdin";
+    std::error_code ignored;
+    if (file_.empty() && std::filesystem::is_other(std::filesystem::status(input_, ignored))) {
+      return absl::InvalidArgumentError("what comes from a pipe has no name: say with -o which file to write");
+    }
     if (file_.empty()) file_ = DefaultOutput(input_);
     RETURN_IF_ERROR(NotItself());
     ImportOptions import;

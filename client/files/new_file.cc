@@ -25,6 +25,9 @@ absl::Status Exists(const std::filesystem::path& path) {
 
 absl::Status CannotMake(const std::filesystem::path& path, int error) {
   const std::string folder = path.has_parent_path() ? path.parent_path().string() : ".";
+  std::error_code ignored;
+  // Folders that are none of a disk say that, too.
+  if (error == ENOENT && std::filesystem::is_directory(folder, ignored)) error = EACCES;
   switch (error) {
     case ENOENT:
     case ENOTDIR:

@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <optional>
+#include <sstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -325,12 +325,15 @@ void UserRules::Classify(const std::vector<v1::RecordingOrigin>& origins, v1::Re
 
 absl::StatusOr<UserRules> ReadUserRules(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  const std::string yaml{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file) {
+  // A folder can be opened, but not read.
+  file.peek();
+  if (!file.is_open() || file.bad()) {
     return absl::NotFoundError(absl::StrCat("cannot read the rules ", path, ": ", std::strerror(errno),
                                             "; name a YAML file with --users, or leave it out"));
   }
-  return UserRules::Parse(yaml, path);
+  std::ostringstream yaml;
+  yaml << file.rdbuf();
+  return UserRules::Parse(yaml.str(), path);
 }
 
 }  // namespace dmfrag::client
