@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/capture/free_pages.h"
 #include "client/capture/kernel_symbols.h"
 #include "client/capture/machine_snapshot.h"
 #include "client/capture/trace_writer.h"
@@ -48,6 +50,19 @@ std::vector<std::string> Limitations(bool traced) {
       "Splits of the direct map are recorded as the kernel's counters before and after alone, not as events.");
   limitations.push_back("Allocations of dmfrag itself, while it recorded, are among the events.");
   return limitations;
+}
+
+// How far the events account for what the kernel counted.
+void CompareWithCounters(const v1::MachineSnapshot& before, int64_t net_pages, v1::RecordingEnd& end) {
+  const std::optional<int64_t> free_before = FreePages(before.zoneinfo());
+  const std::optional<int64_t> free_after = FreePages(end.after().zoneinfo());
+  if (!free_before.has_value() || !free_after.has_value()) return;
+  const int64_t counted = *free_before - *free_after;
+  if (counted == net_pages) return;
+  end.add_limitations(absl::StrCat(
+      "Pages in use changed by ", counted, " by the kernel's counters, and by ", net_pages,
+      " by the recorded allocations and frees: bulk allocations log no frames, the counters lag behind by some hundred "
+      "pages, and they were read a little before and after the trace."));
 }
 
 // The larger of what the pages said and what the kernel counted.
@@ -100,6 +115,7 @@ absl::StatusOr<CaptureReport> Capture(const CaptureOptions& options, const Syste
     report.by_kind = writer.by_kind();
     end.set_lost_events(Lost(writer, session->DroppedByKernel()));
     *end.mutable_after() = TakeMachineSnapshot(files, snapshot);
+    CompareWithCounters(start.before(), writer.net_pages(), end);
   } else {
     *end.mutable_after() = start.before();
   }

@@ -174,5 +174,20 @@ TEST_F(TraceWriterTest, LossesAndWhatIsPassedOverAreCounted) {
   EXPECT_EQ(reader_->end().skipped(1).count(), 2);
 }
 
+TEST_F(TraceWriterTest, NetPagesAreAllocationsAndBulkAllocationsLessFrees) {
+  Start();
+  TraceRecord record = Allocation(1000, 7, 5);
+  record.event.order = 3;
+  EXPECT_OK(writer_->Add(record));
+  record.event.kind = Event::Kind::kFree;
+  record.event.order = 1;
+  EXPECT_OK(writer_->Add(record));
+  record.event = {.kind = Event::Kind::kBulkAllocate, .value = 5};
+  EXPECT_OK(writer_->Add(record));
+  record.event = {.kind = Event::Kind::kPerCpuDrain};
+  EXPECT_OK(writer_->Add(record));
+  EXPECT_EQ(writer_->net_pages(), 8 - 2 + 5);
+}
+
 }  // namespace
 }  // namespace dmfrag::client
