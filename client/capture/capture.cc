@@ -108,6 +108,7 @@ absl::StatusOr<CaptureReport> Capture(const CaptureOptions& options, const Syste
                         .gfp_text = [&session](uint64_t gfp) { return session->decoder().GfpText(gfp); },
                         .symbols = &symbols});
     if (!options.options.privacy) NameRunningTasks(files, writer);
+    if (options.on_trace) options.on_trace();
     const absl::Time began = absl::Now();
     RETURN_IF_ERROR(session->Record(options.length, interrupt, writer));
     report.length = absl::Now() - began;

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ struct CaptureOptions {
   absl::Duration length = absl::Seconds(30);
   // Tells users apart. Borrowed; not null.
   const UserRules* rules = &UserRules::Default();
+  // Called when events begin to be recorded, if they are. May be empty.
+  std::function<void()> on_trace = {};
   // options.privacy holds for the snapshot too.
   TraceOptions options;
 };

@@ -1,5 +1,6 @@
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <utility>
 
@@ -56,7 +57,9 @@ class CaptureCommand : public Command {
       ASSIGN_OR_RETURN(rules, ReadUserRules(users_));
       options.rules = &*rules;
     }
-    if (options.trace) environment.err << "recording for " << seconds_ << " s; Ctrl-C ends it early\n";
+    options.on_trace = [&] {
+      environment.err << "recording for " << seconds_ << " s; Ctrl-C ends it early" << std::endl;
+    };
     ASSIGN_OR_RETURN(CaptureReport report, Capture(options, SystemFiles("/"), environment.interrupt));
     if (report.end.lost_events() != 0) report.missing.push_back("Events were lost: use a larger --buffer-kib.");
     PrintRecordingSummary({.file = file_,

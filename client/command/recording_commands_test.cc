@@ -117,7 +117,9 @@ TEST_F(RecordingCommandsTest, WrongInputIsOneLineWithTheRemedy) {
   ExpectRefused({"import", "/dev/null", "-o", file_}, ExitCode::kUsage, "record with: trace-cmd");
   ExpectRefused({"import", "/dev/null"}, ExitCode::kUsage, "say with -o which file to write");
   ExpectRefused({"import", kTrace, "-o", file_, "--start", kTrace}, ExitCode::kUsage, "name the .json.xz of the run");
-  ExpectRefused({"capture", "--no-trace", "--seconds", "3", "-o", file_}, ExitCode::kUsage, "--seconds excludes --no-trace");
+  ExpectRefused({"capture", "--no-trace", "--seconds", "3", "-o", file_}, ExitCode::kUsage,
+                "--seconds excludes --no-trace");
+  ExpectRefused({"capture", "-o", missing}, ExitCode::kUsage, "make it first");
   ExpectRefused({"capture", "--seconds", "0", "-o", file_}, ExitCode::kUsage, "not in range");
 }
 

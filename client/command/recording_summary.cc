@@ -1,5 +1,6 @@
 #include "client/command/recording_summary.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -85,6 +86,8 @@ std::string Text(const RecordingSummary& summary, bool style) {
   }
   for (const std::string& sentence : summary.missing) absl::StrAppend(&text, "missing: ", Printable(sentence), "\n");
   for (const std::string& sentence : end.limitations()) {
+    // The file keeps what is missing as a limitation, too.
+    if (std::find(summary.missing.begin(), summary.missing.end(), sentence) != summary.missing.end()) continue;
     absl::StrAppend(&text, "limitation: ", Printable(sentence), "\n");
   }
   return text;
