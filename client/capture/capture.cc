@@ -2,15 +2,17 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/capture/free_pages.h"
 #include "client/capture/kernel_symbols.h"
 #include "client/capture/machine_snapshot.h"
-#include "client/capture/new_file.h"
 #include "client/capture/trace_writer.h"
+#include "client/files/new_file.h"
 #include "proto/recording/writer.h"
 #include "third_party/abseil_extras/status_macros.h"
 
@@ -48,6 +50,19 @@ std::vector<std::string> Limitations(bool traced) {
       "Splits of the direct map are recorded as the kernel's counters before and after alone, not as events.");
   limitations.push_back("Allocations of dmfrag itself, while it recorded, are among the events.");
   return limitations;
+}
+
+// How far the events account for what the kernel counted.
+void CompareWithCounters(const v1::MachineSnapshot& before, int64_t net_pages, v1::RecordingEnd& end) {
+  const std::optional<int64_t> free_before = FreePages(before.zoneinfo());
+  const std::optional<int64_t> free_after = FreePages(end.after().zoneinfo());
+  if (!free_before.has_value() || !free_after.has_value()) return;
+  const int64_t counted = *free_before - *free_after;
+  if (counted == net_pages) return;
+  end.add_limitations(absl::StrCat(
+      "Pages in use changed by ", counted, " by the kernel's counters, and by ", net_pages,
+      " by the recorded allocations and frees: bulk allocations log no frames, the counters lag behind by some hundred "
+      "pages, and they were read a little before and after the trace."));
 }
 
 // The larger of what the pages said and what the kernel counted.
@@ -93,23 +108,26 @@ absl::StatusOr<CaptureReport> Capture(const CaptureOptions& options, const Syste
                         .gfp_text = [&session](uint64_t gfp) { return session->decoder().GfpText(gfp); },
                         .symbols = &symbols});
     if (!options.options.privacy) NameRunningTasks(files, writer);
+    if (options.on_trace) options.on_trace();
     const absl::Time began = absl::Now();
     RETURN_IF_ERROR(session->Record(options.length, interrupt, writer));
     report.length = absl::Now() - began;
     writer.CountSkipped(end);
-    report.lost = Lost(writer, session->DroppedByKernel());
+    report.by_kind = writer.by_kind();
+    end.set_lost_events(Lost(writer, session->DroppedByKernel()));
     *end.mutable_after() = TakeMachineSnapshot(files, snapshot);
+    CompareWithCounters(start.before(), writer.net_pages(), end);
   } else {
     *end.mutable_after() = start.before();
   }
-  end.set_lost_events(report.lost);
   options.rules->Classify(recording->origins(), end);
-  report.limitations = Limitations(session != nullptr);
-  for (const std::string& sentence : report.limitations) end.add_limitations(sentence);
+  for (std::string& sentence : Limitations(session != nullptr)) end.add_limitations(std::move(sentence));
   for (const std::string& sentence : report.missing) end.add_limitations(sentence);
   report.missing.insert(report.missing.end(), start.before().missing().begin(), start.before().missing().end());
-  report.events = recording->events();
-  RETURN_IF_ERROR(recording->Finish(std::move(end)));
+  RETURN_IF_ERROR(recording->Finish(end));
+  end.set_events(recording->events());
+  end.set_duration_us(recording->duration_us());
+  report.end = std::move(end);
   RETURN_IF_ERROR(file->Keep());
   report.file_bytes = file->bytes();
   return report;

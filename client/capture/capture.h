@@ -1,8 +1,10 @@
 #ifndef DMFRAG_CLIENT_CAPTURE_CAPTURE_H_
 #define DMFRAG_CLIENT_CAPTURE_CAPTURE_H_
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include "client/environment/interrupt.h"
 #include "client/recording/user_rules.h"
 #include "dmfrag/v1/recording.pb.h"
+#include "proto/recording/event.h"
 
 namespace dmfrag::client {
 
@@ -25,20 +28,21 @@ struct CaptureOptions {
   absl::Duration length = absl::Seconds(30);
   // Tells users apart. Borrowed; not null.
   const UserRules* rules = &UserRules::Default();
+  // Called when events begin to be recorded, if they are. May be empty.
+  std::function<void()> on_trace = {};
   // options.privacy holds for the snapshot too.
   TraceOptions options;
 };
 
 // What a capture recorded.
 struct CaptureReport {
-  int64_t events = 0;
-  // -1: some, not known how many.
-  int64_t lost = 0;
+  std::array<int64_t, recording::Event::kKinds> by_kind = {};
+  v1::RecordingEnd end;
+  // How long it traced; zero: not at all.
   absl::Duration length;
   int64_t file_bytes = 0;
   // What is missing and how to get it; a sentence each.
   std::vector<std::string> missing;
-  std::vector<std::string> limitations;
 };
 
 // Records the machine that `files` are of into one recording file, which appears under its name when it is whole. An

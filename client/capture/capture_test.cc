@@ -2,13 +2,17 @@
 
 #include "client/capture/capture.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <set>
 #include <string>
+#include <thread>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -45,7 +49,7 @@ TEST(CaptureTest, WithoutATraceTheFileHoldsTheMachineAlone) {
   EXPECT_EQ((*reader)->end().events(), 0);
   EXPECT_THAT((*reader)->start().before().meminfo(), HasSubstr("MemTotal:"));
   EXPECT_EQ((*reader)->start().before().meminfo(), (*reader)->end().after().meminfo());
-  EXPECT_THAT(report->limitations, Contains(HasSubstr("its results are intervals")));
+  EXPECT_THAT(report->end.limitations(), Contains(HasSubstr("its results are intervals")));
 }
 
 TEST(CaptureTest, AFileThatIsThereIsKeptUnlessForced) {
@@ -99,7 +103,73 @@ TEST(CaptureTest, ATraceOfThisKernelIsInOrderOfTime) {
   }
   // Compressing and writing the file allocates, so a kernel that is otherwise idle has events too.
   EXPECT_GT(events, 0);
-  EXPECT_EQ(events, report->events);
+  EXPECT_EQ(events, report->end.events());
+}
+
+// Asks for pages as long as it lives.
+class PageLoad {
+ public:
+  PageLoad()
+      : thread_([this] {
+          constexpr size_t kBytes = size_t{64} << 12;
+          while (!stop_) {
+            void* const pages =
+                mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+            if (pages != MAP_FAILED) munmap(pages, kBytes);
+          }
+        }) {}
+  ~PageLoad() {
+    stop_ = true;
+    thread_.join();
+  }
+
+ private:
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
+};
+
+TEST(CaptureTest, StacksPrivacyAndASmallBufferAreInTheRecording) {
+  Interrupt interrupt;
+  CaptureOptions options{.file = FileFor("options.dmrec"), .length = absl::Milliseconds(300), .options = {}};
+  options.options.stacks = true;
+  options.options.privacy = true;
+  options.options.buffer_kib = 64;
+  const PageLoad load;
+  const auto report = Capture(options, SystemFiles("/"), interrupt);
+  ASSERT_OK(report.status());
+  if (report->length == absl::ZeroDuration()) GTEST_SKIP() << "cannot trace here: " << report->missing.front();
+  const std::string bytes = BytesOf(options.file);
+  const auto reader = recording::Reader::Open(bytes);
+  ASSERT_OK(reader.status());
+  ASSERT_GT((*reader)->tables().origins_size(), 0);
+  int with_stack = 0;
+  for (const auto& origin : (*reader)->tables().origins()) {
+    EXPECT_EQ(origin.comm(), "");
+    with_stack += origin.stack_size() > 0 ? 1 : 0;
+  }
+  EXPECT_GT(with_stack, 0);
+  EXPECT_GT(report->by_kind[static_cast<size_t>(Event::Kind::kAllocate)], 0);
+  EXPECT_GT(report->by_kind[static_cast<size_t>(Event::Kind::kFree)], 0);
+  // What the file says is what the report says.
+  EXPECT_EQ((*reader)->end().lost_events(), report->end.lost_events());
+  EXPECT_EQ((*reader)->end().events(), report->end.events());
+  EXPECT_EQ((*reader)->end().duration_us(), report->end.duration_us());
+}
+
+TEST(CaptureTest, NamesOfTasksAreKeptWithoutPrivacy) {
+  Interrupt interrupt;
+  const CaptureOptions options{.file = FileFor("names.dmrec"), .length = absl::Milliseconds(300), .options = {}};
+  const PageLoad load;
+  const auto report = Capture(options, SystemFiles("/"), interrupt);
+  ASSERT_OK(report.status());
+  if (report->length == absl::ZeroDuration()) GTEST_SKIP() << "cannot trace here: " << report->missing.front();
+  const std::string bytes = BytesOf(options.file);
+  const auto reader = recording::Reader::Open(bytes);
+  ASSERT_OK(reader.status());
+  std::set<std::string> names;
+  for (const auto& origin : (*reader)->tables().origins()) names.insert(origin.comm());
+  // The kernel cuts names at 15 bytes.
+  EXPECT_THAT(names, Contains("capture_test"));
 }
 
 }  // namespace

@@ -9,6 +9,19 @@ using recording::Event;
 constexpr uint64_t kNoGfp = ~uint64_t{0};
 constexpr uint64_t kNsPerUs = 1000;
 
+int64_t NetPages(const Event& event) {
+  switch (event.kind) {
+    case Event::Kind::kAllocate:
+      return int64_t{1} << event.order;
+    case Event::Kind::kFree:
+      return -(int64_t{1} << event.order);
+    case Event::Kind::kBulkAllocate:
+      return static_cast<int64_t>(event.value);
+    default:
+      return 0;
+  }
+}
+
 void AddCount(v1::RecordingEnd& end, std::string_view what, int64_t count) {
   if (count == 0) return;
   v1::RecordingCount& skipped = *end.add_skipped();
@@ -75,6 +88,8 @@ absl::Status TraceWriter::Add(const TraceRecord& record) {
     lost_ += static_cast<int64_t>(event.value);
     some_unknown_ = some_unknown_ || event.value == 0;
   }
+  ++by_kind_[static_cast<size_t>(event.kind)];
+  net_pages_ += NetPages(event);
   return writer_->Add(event);
 }
 

@@ -1,6 +1,7 @@
 #ifndef DMFRAG_CLIENT_CAPTURE_TRACE_WRITER_H_
 #define DMFRAG_CLIENT_CAPTURE_TRACE_WRITER_H_
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "client/capture/kernel_symbols.h"
 #include "client/capture/trace_record.h"
 #include "dmfrag/v1/recording.pb.h"
+#include "proto/recording/event.h"
 #include "proto/recording/writer.h"
 
 namespace dmfrag::client {
@@ -39,6 +41,10 @@ class TraceWriter {
   // Errors: the writer's.
   absl::Status Add(const TraceRecord& record);
 
+  // Events by kind, as given to the recording.
+  const std::array<int64_t, recording::Event::kKinds>& by_kind() const { return by_kind_; }
+  // 4K pages allocated, less those freed, as far as events say: bulk allocations too, where they are recorded.
+  int64_t net_pages() const { return net_pages_; }
   // Events the kernel said it dropped; of `some_unknown` it said no number.
   int64_t lost() const { return lost_; }
   bool some_unknown() const { return some_unknown_; }
@@ -57,6 +63,8 @@ class TraceWriter {
   absl::flat_hash_map<std::vector<uint64_t>, uint32_t> stack_numbers_ = {{{}, 0}};
   // By name, GFP flags (~0: a free), migratetype and stack: what comes a million times is looked up once.
   absl::flat_hash_map<std::tuple<uint32_t, uint64_t, uint32_t, uint32_t>, uint32_t> origins_;
+  std::array<int64_t, recording::Event::kKinds> by_kind_ = {};
+  int64_t net_pages_ = 0;
   int64_t lost_ = 0;
   bool some_unknown_ = false;
   int64_t array_changes_ = 0;

@@ -1,12 +1,12 @@
-#include <filesystem>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <string>
+#include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "client/capture/capture.h"
 #include "client/capture/system_files.h"
+#include "client/command/recording_summary.h"
 #include "client/command/registry.h"
 #include "client/recording/user_rules.h"
 #include "third_party/abseil_extras/status_macros.h"
@@ -24,7 +24,7 @@ class CaptureCommand : public Command {
  public:
   CLI::App* Register(CLI::App& app) override {
     CLI::App* sub = app.add_subcommand("capture", "Record this machine: its memory, and for a while what asks for it");
-    sub->add_option("-o,--file", file_, "Recording to write")->type_name("FILE.dmrec")->capture_default_str();
+    AddOutputFile(*sub, file_, "Recording to write", "FILE.dmrec")->capture_default_str();
     sub->add_flag("--force", force_, "Replace the file if there is one");
     CLI::Option* seconds = sub->add_option("--seconds", seconds_, "How long to record; Ctrl-C ends it early")
                                ->check(CLI::Range(1u, kMostSeconds))
@@ -45,7 +45,7 @@ class CaptureCommand : public Command {
     return sub;
   }
 
-  absl::StatusOr<ExitCode> Run(const GlobalOptions&, Environment& environment) override {
+  absl::StatusOr<ExitCode> Run(const GlobalOptions& global, Environment& environment) override {
     CaptureOptions options;
     options.file = file_;
     options.force = force_;
@@ -54,33 +54,25 @@ class CaptureCommand : public Command {
     options.options = {.buffer_kib = buffer_kib_, .stacks = stacks_, .drains = drains_, .privacy = privacy_};
     std::optional<UserRules> rules;
     if (!users_.empty()) {
-      const absl::StatusOr<std::string> text = SystemFiles("/").Read(std::filesystem::absolute(users_).string());
-      if (!text.ok()) return absl::InvalidArgumentError(absl::StrCat(users_, ": ", text.status().message()));
-      ASSIGN_OR_RETURN(rules, UserRules::Parse(*text, users_));
+      ASSIGN_OR_RETURN(rules, ReadUserRules(users_));
       options.rules = &*rules;
     }
-    if (options.trace) environment.err << "recording for " << seconds_ << " s; Ctrl-C ends it early\n";
-    ASSIGN_OR_RETURN(const CaptureReport report, Capture(options, SystemFiles("/"), environment.interrupt));
-    environment.out << Text(report);
+    options.on_trace = [&] {
+      environment.err << "recording for " << seconds_ << " s; Ctrl-C ends it early" << std::endl;
+    };
+    ASSIGN_OR_RETURN(CaptureReport report, Capture(options, SystemFiles("/"), environment.interrupt));
+    if (report.end.lost_events() != 0) report.missing.push_back("Events were lost: use a larger --buffer-kib.");
+    PrintRecordingSummary({.file = file_,
+                           .file_bytes = report.file_bytes,
+                           .source = "capture",
+                           .by_kind = report.by_kind,
+                           .end = std::move(report.end),
+                           .missing = std::move(report.missing)},
+                          global.output, environment);
     return ExitCode::kOk;
   }
 
  private:
-  std::string Text(const CaptureReport& report) const {
-    std::string text = absl::StrCat(file_, ": ", report.file_bytes, " bytes, ", report.events, " events");
-    const double seconds = absl::ToDoubleSeconds(report.length);
-    if (seconds > 0) {
-      absl::StrAppendFormat(&text, " in %.1f s (%.0f a second), lost %s", seconds,
-                            static_cast<double>(report.events) / seconds,
-                            report.lost < 0 ? "some, not known how many" : absl::StrCat(report.lost));
-    }
-    text += "\n";
-    if (report.lost != 0) text += "lost events: use a larger --buffer-kib\n";
-    for (const std::string& sentence : report.missing) absl::StrAppend(&text, "missing: ", sentence, "\n");
-    for (const std::string& sentence : report.limitations) absl::StrAppend(&text, "limitation: ", sentence, "\n");
-    return text;
-  }
-
   std::string file_ = "machine.dmrec";
   std::string users_;
   bool force_ = false;

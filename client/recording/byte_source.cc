@@ -53,7 +53,10 @@ class PlainSource : public ByteSource {
     while (true) {
       const ssize_t count = read(fd_, buffer.data(), buffer.size());
       if (count >= 0) return static_cast<size_t>(count);
-      if (errno != EINTR) return absl::UnavailableError(absl::StrCat(path_, ": ", std::strerror(errno)));
+      if (errno != EINTR) {
+        return absl::DataLossError(absl::StrCat(path_, " cannot be read: ", std::strerror(errno),
+                                                "; copy it again, or import what came with --partial"));
+      }
     }
   }
 
@@ -125,11 +128,21 @@ bool IsCompressed(std::string_view head) {
                      [&](std::string_view magic) { return head.starts_with(magic); });
 }
 
+absl::Status CannotOpen(const std::string& path, int error) {
+  if (error == ENOENT || error == ENOTDIR) {
+    return absl::NotFoundError(absl::StrCat("there is no file \"", path, "\"; name a recording"));
+  }
+  if (error == EACCES || error == EPERM) {
+    return absl::PermissionDeniedError(absl::StrCat("you may not read ", path, "; ask its owner, or run as root"));
+  }
+  return absl::InvalidArgumentError(absl::StrCat(path, " cannot be opened: ", std::strerror(error)));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ByteSource>> OpenByteSource(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return absl::NotFoundError(absl::StrCat(path, ": ", std::strerror(errno)));
+  if (fd < 0) return CannotOpen(path, errno);
   auto file = std::make_unique<PlainSource>(fd, path);
   struct stat status;
   if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {

@@ -16,12 +16,12 @@ class ByteSource {
   virtual ~ByteSource() = default;
 
   // Fills the front of `buffer`; the number of bytes, 0 at the end alone. Errors: kDataLoss if compressed input was cut
-  // off or is damaged; kUnavailable if it cannot be read. Bytes before the error were given.
+  // off or is damaged, or cannot be read. Bytes before the error were given.
   virtual absl::StatusOr<size_t> Read(std::span<char> buffer) = 0;
 };
 
-// A file or pipe: plain, or gzip, xz or zstd by its first bytes, whatever its name. Errors: kNotFound if it cannot be
-// opened; kInvalidArgument if it is a folder.
+// A file or pipe: plain, or gzip, xz or zstd by its first bytes, whatever its name. Errors: kNotFound,
+// kPermissionDenied; kInvalidArgument if it is a folder, or cannot be opened.
 absl::StatusOr<std::unique_ptr<ByteSource>> OpenByteSource(const std::string& path);
 
 }  // namespace dmfrag::client

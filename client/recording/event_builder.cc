@@ -164,7 +164,12 @@ absl::StatusOr<bool> EventBuilder::MakeCpa(const RawEvent& raw, Event& event) {
   const uint64_t address = raw.Get(RawField::kVaddr);
   event.kind = Event::Kind::kChangeAttributes;
   event.value = raw.Get(RawField::kPages);
-  if (event.value == 0 || event.value > kMaxFrame) return SkipBad(raw, "number of pages");
+  if (event.value > kMaxFrame) return SkipBad(raw, "number of pages");
+  // The kernel asks for it where a section of a module is empty.
+  if (event.value == 0) {
+    Skip("changes of attributes of no page");
+    return false;
+  }
   if (!direct_map_.has_value() && after_change) {
     const uint64_t base = address - (last_change_frame_ << kPageShift);
     if (base % kBaseAlignment == 0 && base >= kDefaultBases[1]) RETURN_IF_ERROR(LearnDirectMap(base, raw.place));

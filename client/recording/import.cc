@@ -56,16 +56,16 @@ using TemporaryFile = std::unique_ptr<std::FILE, decltype(&std::fclose)>;
 // libtracecmd seeks: the bytes go to a file without a name.
 absl::StatusOr<TemporaryFile> Spool(ByteSource& source) {
   TemporaryFile file(std::tmpfile(), &std::fclose);
-  if (file == nullptr) return absl::UnavailableError("cannot make a temporary file; see TMPDIR");
+  if (file == nullptr) return absl::ResourceExhaustedError("cannot make a temporary file in /tmp; make room there");
   std::vector<char> buffer(size_t{1} << 18);
   while (true) {
     ASSIGN_OR_RETURN(const size_t count, source.Read(buffer));
     if (count == 0) break;
     if (std::fwrite(buffer.data(), 1, count, file.get()) != count) {
-      return absl::ResourceExhaustedError("the temporary folder is full");
+      return absl::ResourceExhaustedError("/tmp is full; make room there");
     }
   }
-  if (std::fflush(file.get()) != 0) return absl::ResourceExhaustedError("the temporary folder is full");
+  if (std::fflush(file.get()) != 0) return absl::ResourceExhaustedError("/tmp is full; make room there");
   std::rewind(file.get());
   return file;
 }
@@ -157,6 +157,7 @@ class Import {
     options_.users->Classify(writer_->origins(), end);
     RETURN_IF_ERROR(writer_->Finish(end));
     end.set_events(writer_->events());
+    end.set_duration_us(writer_->duration_us());
     return summary_;
   }
 

@@ -13,6 +13,8 @@
 namespace dmfrag::client {
 namespace {
 
+constexpr uint64_t kNsPerUs = 1000;
+
 // Fields of one event's form in the file.
 struct EventForm {
   tep_event* event = nullptr;
@@ -30,20 +32,21 @@ class TraceDatImport {
   TraceDatImport(const TraceDatImport&) = delete;
   TraceDatImport& operator=(const TraceDatImport&) = delete;
 
-  static int Take(tracecmd_input* input, tep_record* record, int cpu, void* self) {
+  // The record has its CPU; `place` numbers the CPUs of every instance through.
+  static int Take(tracecmd_input* input, tep_record* record, int /*place*/, void* self) {
     auto* const import = static_cast<TraceDatImport*>(self);
-    import->status_ = import->Add(tracecmd_get_tep(input), record, cpu);
+    import->status_ = import->Add(tracecmd_get_tep(input), record);
     return import->status_.ok() ? 0 : -1;
   }
 
   const absl::Status& status() const { return status_; }
 
  private:
-  absl::Status Add(tep_handle* tep, tep_record* record, int cpu) {
+  absl::Status Add(tep_handle* tep, tep_record* record) {
     RawEvent event;
     event.place = ++records_;
-    event.cpu = static_cast<uint32_t>(cpu);
-    event.time_us = record->ts / 1000;
+    event.cpu = static_cast<uint32_t>(record->cpu);
+    event.time_us = (record->ts + kNsPerUs / 2) / kNsPerUs;  // as the kernel rounds in text
     if (record->missed_events != 0) {
       const absl::Status lost =
           builder_.AddLost(record->missed_events > 0 ? static_cast<uint64_t>(record->missed_events) : 0, event.cpu);

@@ -3,7 +3,11 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
 #include <optional>
+#include <sstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -317,6 +321,19 @@ void UserRules::Classify(const std::vector<v1::RecordingOrigin>& origins, v1::Re
     numbered.set_other(numbers[users[kOther]]);
   }
   end.set_users_sha256(sha256_);
+}
+
+absl::StatusOr<UserRules> ReadUserRules(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  // A folder can be opened, but not read.
+  file.peek();
+  if (!file.is_open() || file.bad()) {
+    return absl::NotFoundError(absl::StrCat("cannot read the rules ", path, ": ", std::strerror(errno),
+                                            "; name a YAML file with --users, or leave it out"));
+  }
+  std::ostringstream yaml;
+  yaml << file.rdbuf();
+  return UserRules::Parse(yaml.str(), path);
 }
 
 }  // namespace dmfrag::client

@@ -65,6 +65,9 @@ class UserRules {
   std::string sha256_;
 };
 
+// The rules of a file. Errors: those of Parse; kNotFound if it cannot be read.
+absl::StatusOr<UserRules> ReadUserRules(const std::string& path);
+
 }  // namespace dmfrag::client
 
 #endif  // DMFRAG_CLIENT_RECORDING_USER_RULES_H_

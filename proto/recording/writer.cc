@@ -71,7 +71,7 @@ absl::Status Writer::Add(const Event& event) {
 absl::Status Writer::Finish(v1::RecordingEnd end) {
   RETURN_IF_ERROR(WriteBlock());
   end.set_events(events_);
-  end.set_duration_us(last_time_us_ - first_time_us_);
+  end.set_duration_us(duration_us());
   return WriteSection(static_cast<char>(SectionType::kEnd), end.SerializeAsString());
 }
 

@@ -49,6 +49,8 @@ class Writer {
   // Every origin so far, by number.
   const std::vector<v1::RecordingOrigin>& origins() const { return origins_; }
   int64_t events() const { return events_; }
+  // From the first event to the last so far.
+  uint64_t duration_us() const { return last_time_us_ - first_time_us_; }
 
  private:
   explicit Writer(Sink sink) : sink_(std::move(sink)) {}
