@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -188,6 +189,43 @@ TEST(ImportTest, EveryBrokenTraceHasItsOutcome) {
     EXPECT_EQ(result.events.size(), one.events);
     EXPECT_EQ(result.summary->end.lost_events(), one.lost);
     EXPECT_THAT(result.summary->end.DebugString(), HasSubstr(one.told));
+  }
+}
+
+// trace-cmd extract of one instance, without what its stacks do not name.
+TEST(ImportTest, TraceDatIsRead) {
+  const Imported result = ImportFile("client/recording/testdata/trace.dat");
+  ASSERT_OK(result.summary);
+  EXPECT_EQ(result.summary->source, "trace.dat");
+  ASSERT_EQ(result.events.size(), 62u);  // two processors lost events before theirs
+  EXPECT_EQ(std::count_if(result.events.begin(), result.events.end(),
+                          [](const Event& event) { return event.kind == Event::Kind::kLost; }),
+            2);
+  EXPECT_EQ(result.summary->end.lost_events(), -1);
+  const auto first = std::find_if(result.events.begin(), result.events.end(),
+                                  [](const Event& event) { return event.kind == Event::Kind::kAllocate; });
+  ASSERT_NE(first, result.events.end());
+  EXPECT_EQ(first->frame, 0x5ebc62u);
+  const v1::RecordingOrigin& origin = result.tables.origins(static_cast<int>(first->detail));
+  EXPECT_EQ(origin.gfp_flags(), "GFP_HIGHUSER_MOVABLE|__GFP_ZERO|__GFP_COMP");
+  EXPECT_GT(origin.stack_size(), 1);
+}
+
+// libtracecmd trusts the file: whatever it does then, this process goes on, with one error.
+TEST(ImportTest, DamagedTraceDatIsOneError) {
+  std::ifstream file("client/recording/testdata/trace.dat", std::ios::binary);
+  const std::string whole{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  ASSERT_GT(whole.size(), 8000u);
+  for (const size_t at : {20, 200, 700, 2000, 5000, 8000}) {
+    std::string damaged = whole;
+    damaged.replace(at, 8, 8, '\xff');
+    const Imported result = ImportText(damaged);
+    if (!result.summary.ok()) {
+      EXPECT_THAT(std::string(result.summary.status().message()), HasSubstr("recording")) << at;
+    }
+    const Imported cut = ImportText(whole.substr(0, at));
+    ASSERT_FALSE(cut.summary.ok()) << at;
+    EXPECT_THAT(std::string(cut.summary.status().message()), HasSubstr("whole trace.dat")) << at;
   }
 }
 

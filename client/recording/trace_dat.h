@@ -13,8 +13,9 @@ namespace dmfrag::client {
 bool LooksLikeTraceDat(std::string_view head);
 
 // Gives every event of a trace.dat to `builder`, in order of time over its main buffer and its instances. `fd` is
-// borrowed; `name` is for errors. Errors: kDataLoss if libtracecmd cannot
-// read it; the builder's.
+// borrowed, its position moves; `name` is for errors. libtracecmd trusts what it reads: it runs in a child process, whose
+// crash or standstill is an error here. Errors: kDataLoss if libtracecmd cannot read it; kUnavailable if there is no
+// child to be had; the builder's.
 absl::Status ImportTraceDat(int fd, const std::string& name, EventBuilder& builder);
 
 }  // namespace dmfrag::client

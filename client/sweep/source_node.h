@@ -30,8 +30,8 @@ struct SourceNode {
   std::string scalar = {};
   // kList.
   std::vector<SourceNode> items = {};
-  // kMap, in the file's order; keys are unique.
-  std::vector<SourceEntry> entries = {};
+  // kMap, in the file's order; keys are unique. Without an initializer, which would want the complete type.
+  std::vector<SourceEntry> entries;
 };
 
 // One "key: value".

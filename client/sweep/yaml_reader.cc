@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "proto/support/utf8.h"
 #include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag::client {
@@ -20,25 +21,11 @@ namespace {
 
 SourcePlace PlaceOf(const YAML::Mark& mark) { return {.line = mark.line + 1, .column = mark.column + 1}; }
 
-// Length of the UTF-8 sequence at the head of `text`, or 0 if there is none. Overlong forms and surrogates are refused.
-size_t Utf8Length(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto continues = [&](size_t i) { return i < text.size() && (byte(i) & 0xc0) == 0x80; };
-  if (byte(0) < 0x80) return 1;
-  if (byte(0) >= 0xc2 && byte(0) < 0xe0) return continues(1) ? 2 : 0;
-  if (byte(0) >= 0xe0 && byte(0) < 0xf0) {
-    if (!continues(1) || !continues(2)) return 0;
-    if (byte(0) == 0xe0 && byte(1) < 0xa0) return 0;
-    if (byte(0) == 0xed && byte(1) >= 0xa0) return 0;
-    return 3;
-  }
-  if (byte(0) >= 0xf0 && byte(0) < 0xf5) {
-    if (!continues(1) || !continues(2) || !continues(3)) return 0;
-    if (byte(0) == 0xf0 && byte(1) < 0x90) return 0;
-    if (byte(0) == 0xf4 && byte(1) >= 0x90) return 0;
-    return 4;
-  }
-  return 0;
+SourceNode NodeOf(SourceNode::Kind kind, const YAML::Mark& mark) {
+  SourceNode node;
+  node.kind = kind;
+  node.place = PlaceOf(mark);
+  return node;
 }
 
 // The line (from 1) starts with blanks, a tab among them.
@@ -76,13 +63,15 @@ class TreeBuilder : public YAML::EventHandler {
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    Add({.kind = SourceNode::Kind::kNull, .place = PlaceOf(mark)}, anchor);
+    Add(NodeOf(SourceNode::Kind::kNull, mark), anchor);
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     CheckTag(mark, tag);
-    Add({.kind = SourceNode::Kind::kScalar, .place = PlaceOf(mark), .scalar = value}, anchor);
+    SourceNode node = NodeOf(SourceNode::Kind::kScalar, mark);
+    node.scalar = value;
+    Add(std::move(node), anchor);
   }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -99,14 +88,14 @@ class TreeBuilder : public YAML::EventHandler {
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
     CheckTag(mark, tag);
-    Open({.kind = SourceNode::Kind::kList, .place = PlaceOf(mark)}, anchor);
+    Open(NodeOf(SourceNode::Kind::kList, mark), anchor);
   }
   void OnSequenceEnd() override { Close(); }
 
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   YAML::EmitterStyle::value) override {
     CheckTag(mark, tag);
-    Open({.kind = SourceNode::Kind::kMap, .place = PlaceOf(mark)}, anchor);
+    Open(NodeOf(SourceNode::Kind::kMap, mark), anchor);
   }
   void OnMapEnd() override { Close(); }
 

@@ -119,7 +119,7 @@ absl::Status DecodeBlock(std::string_view block, std::vector<Event>& events) {
     columns[column] = VarintReader(bytes);
     if (column == kKinds) kinds = bytes;
   }
-  if (whole.failed() || !whole.AtEnd() || count > kMaxBlockEvents || kinds.size() != count) return Damaged();
+  if (whole.failed() || !whole.AtEnd() || count == 0 || count > kMaxBlockEvents || kinds.size() != count) return Damaged();
   events.resize(count);
   uint64_t time_us = 0;
   uint64_t frame = 0;
@@ -131,7 +131,9 @@ absl::Status DecodeBlock(std::string_view block, std::vector<Event>& events) {
     event.order = (kind >> 4) == kWrittenOrderOf1G ? kOrderOf1G : kind >> 4;
     event.cpu = static_cast<uint16_t>(columns[kCpus].Next());
     event.detail = static_cast<uint32_t>(columns[kDetails].Next());
-    event.time_us = time_us += columns[kTimes].Next();
+    event.time_us = time_us + columns[kTimes].Next();
+    is_sound &= event.time_us >= time_us;
+    time_us = event.time_us;
     event.frame = frame += UnZigZag(columns[kFrames].Next());
     event.value = HasValue(event.kind) ? columns[kValues].Next() : 0;
     is_sound &= IsSound(event);

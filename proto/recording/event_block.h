@@ -18,7 +18,7 @@ namespace dmfrag::recording {
 // bytes are varints of base 128. Each column stands behind its length in bytes.
 inline constexpr size_t kMaxBlockEvents = 65536;
 
-// REQUIRES: at most kMaxBlockEvents, in order of time, with orders up to 14 or 18. Thread-safe.
+// REQUIRES: 1 to kMaxBlockEvents, in order of time, with orders up to 14 or 18. Thread-safe.
 std::string EncodeBlock(std::span<const Event> events);
 
 // Takes the place of what `events` held. Errors: kInvalidArgument if the block makes no sense. Thread-safe.

@@ -126,6 +126,10 @@ absl::StatusOr<std::span<const Event>> Reader::NextBlock() {
   if (!std::all_of(events_.begin(), events_.end(), is_known)) {
     return Wrong("an event has a number that no table holds; the file is damaged: take it again");
   }
+  if (events_.front().time_us < last_time_us_) {
+    return Wrong("time goes back from one block to the next; the file is damaged: take it again");
+  }
+  last_time_us_ = events_.back().time_us;
   return std::span<const Event>(events_);
 }
 

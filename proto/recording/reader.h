@@ -2,6 +2,7 @@
 #define DMFRAG_PROTO_RECORDING_READER_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -34,7 +35,10 @@ class Reader {
   absl::StatusOr<std::span<const Event>> NextBlock();
 
   // The next block is the first again.
-  void Rewind() { next_block_ = 0; }
+  void Rewind() {
+    next_block_ = 0;
+    last_time_us_ = 0;
+  }
 
  private:
   struct Block {
@@ -48,6 +52,7 @@ class Reader {
   v1::RecordingEnd end_;
   std::vector<Block> blocks_;
   size_t next_block_ = 0;
+  uint64_t last_time_us_ = 0;
   std::string content_;
   std::vector<Event> events_;
 };

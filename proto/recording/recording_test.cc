@@ -198,5 +198,31 @@ TEST(Recording, ForgetsStacksNamesAndFlagsOfTooManyOrigins) {
   EXPECT_EQ(origins.back().gfp_flags(), "");
 }
 
+// A task may name itself with any bytes, and the kernel cuts names anywhere.
+TEST(Recording, NamesThatAreNotUtf8CanBeRead) {
+  std::string bytes;
+  const auto writer = Writer::Create(
+      [&](std::string_view part) {
+        bytes.append(part);
+        return absl::OkStatus();
+      },
+      v1::RecordingStart());
+  ASSERT_OK(writer.status());
+  v1::RecordingOrigin origin = Origin("gr\xc3\xb6\xc3");
+  origin.add_stack("\x86");
+  const uint32_t number = (*writer)->OriginNumber(origin);
+  EXPECT_EQ((*writer)->MarkNumber("\xff"), 0u);
+  ASSERT_OK((*writer)->Add({.detail = number}));
+  v1::RecordingEnd end;
+  end.add_users()->set_name("all");
+  end.add_origin_users();
+  ASSERT_OK((*writer)->Finish(end));
+  const auto reader = Reader::Open(bytes);
+  ASSERT_OK(reader.status());
+  EXPECT_EQ((*reader)->tables().origins(0).comm(), "gr\xc3\xb6?");
+  EXPECT_EQ((*reader)->tables().origins(0).stack(1), "?");
+  EXPECT_EQ((*reader)->tables().marks(0), "?");
+}
+
 }  // namespace
 }  // namespace dmfrag::recording

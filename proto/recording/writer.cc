@@ -5,6 +5,7 @@
 
 #include "proto/recording/event_block.h"
 #include "proto/recording/section.h"
+#include "proto/support/utf8.h"
 #include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag::recording {
@@ -14,6 +15,14 @@ namespace {
 std::pair<uint32_t, bool> NumberOf(absl::flat_hash_map<std::string, uint32_t>& numbers, std::string key) {
   const auto [place, is_new] = numbers.try_emplace(std::move(key), static_cast<uint32_t>(numbers.size()));
   return {place->second, is_new};
+}
+
+// Names of tasks are any bytes, and the kernel cuts them anywhere; what is not UTF-8 could be written, and not read.
+v1::RecordingOrigin AsText(v1::RecordingOrigin origin) {
+  origin.set_comm(Utf8Text(origin.comm()));
+  origin.set_gfp_flags(Utf8Text(origin.gfp_flags()));
+  for (std::string& function : *origin.mutable_stack()) function = Utf8Text(function);
+  return origin;
 }
 
 }  // namespace
@@ -27,7 +36,7 @@ absl::StatusOr<std::unique_ptr<Writer>> Writer::Create(Sink sink, const v1::Reco
 }
 
 uint32_t Writer::OriginNumber(const v1::RecordingOrigin& origin) {
-  v1::RecordingOrigin kept = origin;
+  v1::RecordingOrigin kept = AsText(origin);
   std::string key = kept.SerializeAsString();
   // What there is most of goes first.
   void (v1::RecordingOrigin::*const forget[])() = {&v1::RecordingOrigin::clear_stack, &v1::RecordingOrigin::clear_comm,
@@ -54,8 +63,9 @@ uint32_t Writer::AttributesNumber(const v1::RecordingAttributes& attributes) {
 }
 
 uint32_t Writer::MarkNumber(std::string_view text) {
-  const auto [number, is_new] = NumberOf(mark_numbers_, std::string(text));
-  if (is_new) new_tables_.add_marks(std::string(text));
+  const std::string mark = Utf8Text(text);
+  const auto [number, is_new] = NumberOf(mark_numbers_, mark);
+  if (is_new) new_tables_.add_marks(mark);
   return number;
 }
 
