@@ -25,12 +25,12 @@ struct TotalFigure {
   int64_t recording::RequestTotals::*value;
 };
 constexpr TotalFigure kTotals[] = {
-    {"allocations", "blocks allocated", &recording::RequestTotals::allocations},
-    {"implied_allocations", "  without a record, as implied by what follows",
-     &recording::RequestTotals::implied_allocations},
-    {"frees", "blocks freed that were allocated in it", &recording::RequestTotals::frees},
-    {"implied_frees", "  without a record, as implied by what follows", &recording::RequestTotals::implied_frees},
-    {"frees_of_held", "blocks freed that were held before", &recording::RequestTotals::frees_of_held},
+    {"allocations", "blocks allocated, as recorded", &recording::RequestTotals::allocations},
+    {"implied_allocations", "blocks allocated without a record", &recording::RequestTotals::implied_allocations},
+    {"frees", "blocks freed, of those allocated", &recording::RequestTotals::frees},
+    {"implied_frees", "allocations of blocks still in use, freed without a record",
+     &recording::RequestTotals::implied_frees},
+    {"frees_of_held", "blocks freed, of those held before", &recording::RequestTotals::frees_of_held},
     {"allocated_pages", "pages allocated", &recording::RequestTotals::allocated_pages},
     {"freed_pages", "pages freed of those", &recording::RequestTotals::freed_pages},
     {"live_pages", "pages live at the end", &recording::RequestTotals::live_pages},
