@@ -46,7 +46,7 @@ TEST(DispatchTest, WrongArgumentsAreOneLineOnErr) {
   for (const auto& [arguments, message] : std::vector<std::pair<std::vector<std::string>, std::string>>{
            {{"rnu"},
             "dmfrag: unknown command \"rnu\"; allowed: run, submit, wait, watch, cancel, experiments, results, "
-            "timeseries, replay, import, capture, fit, logs, workers, list, up, down, version (did you mean \"run\"?)\n"},
+            "timeseries, replay, import, capture, inspect, fit, logs, workers, list, up, down, version (did you mean \"run\"?)\n"},
            {{"run"}, "dmfrag: file is required; see dmfrag run --help\n"},
            {{"version", "--nonsense"},
             "dmfrag: The following argument was not expected: --nonsense; see dmfrag version --help\n"},

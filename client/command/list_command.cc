@@ -9,6 +9,7 @@
 #include "client/listing/listing.h"
 #include "client/listing/presets.h"
 #include "client/listing/user_kinds.h"
+#include "client/recording/user_rules.h"
 #include "client/sweep/message_reader.h"
 #include "proto/support/spelling.h"
 
@@ -23,6 +24,9 @@ struct NamedListing {
 constexpr NamedListing kListings[] = {
     {"cache-types", ListCacheTypes}, {"presets", ListPresets}, {"users", ListUserKinds}};
 
+// No listing: YAML whatever the output format is, to copy and edit.
+constexpr char kUserRules[] = "user-rules";
+
 // Whether both are one name, '-' and '_' being the same.
 bool IsNamed(const std::string& name, const std::string& written) { return NormalName(name) == NormalName(written); }
 
@@ -30,8 +34,11 @@ bool IsNamed(const std::string& name, const std::string& written) { return Norma
 class ListCommand : public Command {
  public:
   CLI::App* Register(CLI::App& app) override {
-    CLI::App* sub = app.add_subcommand("list", "List what a spec can name: cache types, kinds of users, presets");
-    sub->add_option("WHAT", what_, "cache-types, presets or users")->required();
+    CLI::App* sub = app.add_subcommand(
+        "list", "List what a spec can name: cache types, kinds of users, presets; or print user rules");
+    sub->add_option("WHAT", what_,
+                    "cache-types, presets, users; or user-rules: the YAML by which import and capture tell users apart")
+        ->required();
     sub->add_option("NAME", name_, "This one alone");
     sub->footer("Example:\n  dmfrag list cache-types per-user");
     return sub;
@@ -43,11 +50,19 @@ class ListCommand : public Command {
       if (IsNamed(listing.name, what_)) return Print(listing.make(), options.output, environment);
       names.emplace_back(listing.name);
     }
+    if (IsNamed(kUserRules, what_)) return PrintUserRules(environment);
+    names.emplace_back(kUserRules);
     return absl::InvalidArgumentError(
         absl::StrCat("there is no list of \"", what_, "\"; ", AllowedNames(what_, names)));
   }
 
  private:
+  absl::StatusOr<ExitCode> PrintUserRules(Environment& environment) const {
+    if (!name_.empty()) return absl::InvalidArgumentError("the user rules are printed as a whole; leave the name out");
+    environment.out << UserRules::DefaultText();
+    return ExitCode::kOk;
+  }
+
   absl::StatusOr<ExitCode> Print(Listing listing, OutputFormat output, Environment& environment) const {
     if (!name_.empty()) {
       std::vector<std::string> names;

@@ -1,8 +1,10 @@
 #include <nlohmann/json.hpp>
 
+#include "client/recording/user_rules.h"
 #include "client/testing/program_run.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "third_party/abseil_extras/status_matchers.h"
 
 namespace dmfrag::client {
 namespace {
@@ -63,6 +65,19 @@ TEST(ListTest, CacheTypesHaveAllInJsonAndCsv) {
   EXPECT_THAT(csv.out, HasSubstr("name,figure,default,allowed,guess,source,refused\r\n"));
   EXPECT_THAT(csv.out, HasSubstr("migratetype,restore,never,\"never, on_coalesce, collapse\",false,,\r\n"));
   EXPECT_THAT(csv.out, HasSubstr("migratetype,restore.on_shrink,,,,,it has no shrinker\r\n"));
+}
+
+TEST(ListTest, UserRulesCanBeCopiedAndEdited) {
+  const ProgramResult result = RunList({"user-rules"});
+  EXPECT_EQ(result.code, ExitCode::kOk) << result.err;
+  EXPECT_EQ(result.out, UserRules::DefaultText());
+  EXPECT_THAT(result.out, testing::StartsWith("# Who asked for the pages of a recording"));
+  EXPECT_THAT(result.out, HasSubstr("dmfrag list user-rules > rules.yaml"));
+  EXPECT_OK(UserRules::Parse(result.out, "rules.yaml"));
+  EXPECT_EQ(RunList({"user_rules", "-o", "json"}).out, result.out);
+  const ProgramResult one = RunList({"user-rules", "slab"});
+  EXPECT_EQ(one.code, ExitCode::kUsage);
+  EXPECT_EQ(one.err, "dmfrag: the user rules are printed as a whole; leave the name out\n");
 }
 
 TEST(ListTest, SaysWhatThereIs) {

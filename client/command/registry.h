@@ -21,6 +21,7 @@ std::unique_ptr<Command> NewReplayCommand();
 std::unique_ptr<Command> NewImportCommand();
 std::unique_ptr<Command> NewFitCommand();
 std::unique_ptr<Command> NewCaptureCommand();
+std::unique_ptr<Command> NewInspectCommand();
 std::unique_ptr<Command> NewLogsCommand();
 std::unique_ptr<Command> NewWorkersCommand();
 std::unique_ptr<Command> NewUpCommand();

@@ -233,6 +233,7 @@ absl::StatusOr<RunSnapshots> SnapshotsOf(const Json& run) {
   const Json& steps = Part(run, "steps");
   const Moments moments = FindMoments(steps);
   RunSnapshots snapshots;
+  snapshots.steps = steps.size();
   snapshots.before = snapshots.after = MachineOf(run);
   if (moments.before.has_value()) {
     RETURN_IF_ERROR(AddState(Part(steps[*moments.before], "after"), snapshots.before));

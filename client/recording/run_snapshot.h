@@ -1,6 +1,7 @@
 #ifndef DMFRAG_CLIENT_RECORDING_RUN_SNAPSHOT_H_
 #define DMFRAG_CLIENT_RECORDING_RUN_SNAPSHOT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -15,6 +16,7 @@ struct RunSnapshots {
   v1::MachineSnapshot before;  // as dumped last before the trace was switched on; counters empty if it was on from boot
   v1::MachineSnapshot after;   // as dumped first behind its end
   std::optional<uint64_t> page_offset_base;  // address of the direct map's first byte
+  size_t steps = 0;                          // of the whole run
 };
 
 // Reads the run that belongs to a trace: JSON, plain or compressed (xz, gz, zst). Counters are written as the kernel

@@ -31,6 +31,7 @@ TEST(RunSnapshotTest, TakesTheDumpsAroundTheTrace) {
   const absl::StatusOr<RunSnapshots> run = ReadRun("tr-612-2G-1");
   ASSERT_OK(run);
   EXPECT_EQ(run->page_offset_base, 0xff11000000000000u);
+  EXPECT_EQ(run->steps, 17u);
   EXPECT_EQ(run->before.kernel_release(), "6.12.117+deb12-amd64");
   EXPECT_THAT(run->before.command_line(), StartsWith("console=ttyS0 "));
   EXPECT_EQ(run->before.cpu_flags(), "pdpe1gb pse nx la57 smep svm");

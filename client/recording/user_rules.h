@@ -24,7 +24,7 @@ class UserRules {
   // Errors: kInvalidArgument "filename:line:column: what is wrong; what is allowed".
   static absl::StatusOr<UserRules> Parse(std::string_view yaml, const std::string& filename);
 
-  // The rules of users.yaml, and its text: for people to copy and edit.
+  // The rules of users.yaml, and its text, which `dmfrag list user-rules` prints: for people to copy and edit.
   static const UserRules& Default();
   static std::string_view DefaultText();
 

@@ -180,6 +180,7 @@ struct RequestStream::Pass {
             .can_sleep = fate.change() != Change::kNone || can_sleep[origin],
             .cpu = event.cpu,
             .user = user,
+            .origin = origin,
             .time_us = event.time_us - *first_time_us,
             .block = next_block++,
             .frame = part});
