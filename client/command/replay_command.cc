@@ -75,9 +75,7 @@ class ReplayCommand : public Command {
     sub->add_flag("-v,--verbose", verbose_, "The steps of every capture, with --frames=model");
     sub->add_flag("--no-cache", no_cache_, "Run every replay, also those whose result is known");
     AddWorkerOptions(*sub, workers_);
-    sub->footer(
-        "Example:\n  dmfrag replay --frames=model --seeds 20 --all captures/\n"
-        "  dmfrag replay build.dmrec --cache none,global,hierarchical");
+    sub->footer("Example:\n  dmfrag replay build.dmrec --cache none,global,hierarchical");
     return sub;
   }
 
