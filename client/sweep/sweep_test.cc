@@ -231,7 +231,9 @@ TEST(SweepTest, EveryExampleIsRead) {
     ++examples;
     std::ifstream file(entry.path());
     const std::string text(std::istreambuf_iterator<char>(file), {});
-    EXPECT_OK(Parse(text, entry.path().native()));
+    std::vector<CaptureFile> captures;
+    EXPECT_OK(ParseSweep(text, entry.path().native(), &captures)) << entry.path();
+    EXPECT_EQ(captures.empty(), text.find(".dmrec") == std::string::npos) << entry.path();
   }
   EXPECT_GE(examples, 3u);
 }
