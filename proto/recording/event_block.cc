@@ -119,7 +119,8 @@ absl::Status DecodeBlock(std::string_view block, std::vector<Event>& events) {
     columns[column] = VarintReader(bytes);
     if (column == kKinds) kinds = bytes;
   }
-  if (whole.failed() || !whole.AtEnd() || count == 0 || count > kMaxBlockEvents || kinds.size() != count) return Damaged();
+  if (whole.failed() || !whole.AtEnd() || count == 0 || count > kMaxBlockEvents || kinds.size() != count)
+    return Damaged();
   events.resize(count);
   uint64_t time_us = 0;
   uint64_t frame = 0;

@@ -63,6 +63,14 @@ bool CanSleep(std::string_view flags) {
   return holds("GFP_TRANSHUGE") && !holds("GFP_TRANSHUGE_LIGHT");
 }
 
+// CPA allocates nothing but page tables (arch/x86/mm/pat/set_memory.c, __change_page_attr and split_large_page, which
+// compilers inline into one another).
+bool IsTableOfSplit(const v1::RecordingOrigin& origin) {
+  return std::any_of(origin.stack().begin(), origin.stack().end(), [](const std::string& function) {
+    return function.starts_with("__change_page_attr") || function.starts_with("split_large_page");
+  });
+}
+
 Change ChangeOf(const v1::RecordingAttributes& attributes) {
   const uint64_t taken = attributes.clear() & ~attributes.set();
   if ((taken & kPresent) != 0) return Change::kNotPresent;
@@ -96,8 +104,10 @@ uint8_t OrderAt(uint64_t frame, uint64_t frames) {
 // the requests out. Both see the same allocations in the same order, since they see the same frames in use.
 struct RequestStream::Pass {
   explicit Pass(Reader* from) : reader(from) {
-    for (const v1::RecordingOrigin& origin : from->tables().origins())
+    for (const v1::RecordingOrigin& origin : from->tables().origins()) {
       can_sleep.push_back(CanSleep(origin.gfp_flags()));
+      is_table.push_back(IsTableOfSplit(origin));
+    }
   }
 
   absl::Status Apply(const Event& event) {
@@ -147,6 +157,7 @@ struct RequestStream::Pass {
     }
     ++totals.allocations;
     PutNew(event, frame, event.order, event.detail, Change::kNone);
+    if (out == nullptr && is_table[event.detail]) NoteTable(frame);
     return absl::OkStatus();
   }
 
@@ -354,6 +365,7 @@ struct RequestStream::Pass {
 
   Reader* reader;
   std::vector<bool> can_sleep;  // by origin
+  std::vector<bool> is_table;   // likewise
   FramesInUse in_use;
   std::deque<Target> targets;  // of compaction, not used yet
   std::vector<Fate> fates;     // by allocation

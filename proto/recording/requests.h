@@ -24,8 +24,9 @@ struct Request {
   uint8_t migratetype = 0;  // of kAllocate: 0 unmovable, 1 movable, 2 reclaimable
   bool can_sleep = true;    // of kAllocate: the caller may wait (__GFP_DIRECT_RECLAIM), or changes permissions
   uint16_t cpu = 0;
-  uint32_t user = 0;     // number in RecordingEnd.users
-  uint32_t origin = 0;   // of kAllocate in the recording: number in RecordingTables.origins. If implied, of what shows it
+  uint32_t user = 0;  // number in RecordingEnd.users
+  uint32_t origin =
+      0;  // of kAllocate in the recording: number in RecordingTables.origins. If implied, of what shows it
   uint64_t time_us = 0;  // from the recording's first event on
   uint64_t block = 0;    // number of the block. Those held before the recording come first, then in order of allocation
   uint64_t frame = 0;    // the recorded kernel's first

@@ -184,6 +184,38 @@ TEST(Requests, PageTablesOfSplitsAreNone) {
   EXPECT_EQ(recorded.stream().totals().splits_2m, 1);
 }
 
+// Without events of splits, the call stack says so.
+TEST(Requests, PagesThatCpaAllocatesAreTables) {
+  std::string bytes;
+  const auto writer = Writer::Create(
+      [&bytes](std::string_view part) {
+        bytes.append(part);
+        return absl::OkStatus();
+      },
+      {});
+  ASSERT_OK(writer.status());
+  v1::RecordingOrigin origin;
+  origin.add_stack("alloc_pages_noprof");
+  Event event = Block(Kind::kAllocate, 3);
+  event.detail = (*writer)->OriginNumber(origin);
+  ASSERT_OK((*writer)->Add(event));
+  origin.add_stack("__change_page_attr_set_clr");
+  event = Block(Kind::kAllocate, 4);
+  event.detail = (*writer)->OriginNumber(origin);
+  ASSERT_OK((*writer)->Add(event));
+  v1::RecordingEnd end;
+  end.add_users();
+  end.add_origin_users();
+  end.add_origin_users();
+  ASSERT_OK((*writer)->Finish(end));
+  const auto reader = Reader::Open(bytes);
+  ASSERT_OK(reader.status());
+  const auto stream = RequestStream::Create(reader->get());
+  ASSERT_OK(stream.status());
+  EXPECT_EQ((*stream)->totals().table_pages, 1);
+  EXPECT_EQ((*stream)->totals().live_pages, 1);
+}
+
 TEST(Requests, BlockOfNoOrderIsRefused) {
   const Recorded recorded({Block(Kind::kAllocate, 0, 11)});
   EXPECT_THAT(std::string(recorded.error().message()), HasSubstr("of order 11"));

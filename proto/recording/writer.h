@@ -33,8 +33,8 @@ class Writer {
   // Writes what stands before the events. Errors: the sink's.
   static absl::StatusOr<std::unique_ptr<Writer>> Create(Sink sink, const v1::RecordingStart& start);
 
-  // Number of an equal entry, which is new if there is none. Entries are never taken away again. Bytes of texts that are
-  // not UTF-8 become '?'.
+  // Number of an equal entry, which is new if there is none. Entries are never taken away again. Bytes of texts that
+  // are not UTF-8 become '?'.
   uint32_t OriginNumber(const v1::RecordingOrigin& origin);
   uint32_t AttributesNumber(const v1::RecordingAttributes& attributes);
   uint32_t MarkNumber(std::string_view text);
