@@ -13,9 +13,11 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "client/command/progress.h"
+#include "client/command/recording_summary.h"
 #include "client/command/registry.h"
 #include "client/command/submission.h"
 #include "client/connection/connection.h"
+#include "client/files/new_file.h"
 #include "client/fit/block_lives.h"
 #include "client/fit/fit_mix.h"
 #include "client/fit/sweep_text.h"
@@ -83,9 +85,10 @@ class FitCommand : public Command {
   CLI::App* Register(CLI::App& app) override {
     CLI::App* sub = app.add_subcommand("fit", "Derive a mix of users from a recording, as a sweep file");
     sub->add_option("FILE", file_, "Recording: .dmrec")->required();
-    sub->add_option("-o,--file", output_, "Sweep file to write; its machine is the recording's, by a path from there")
-        ->type_name("FILE.yaml")
+    AddOutputFile(*sub, output_, "Sweep file to write; its machine is the recording's, by a path from there",
+                  "FILE.yaml")
         ->required();
+    sub->add_flag("--force", force_, "Replace the sweep file if there is one");
     sub->add_option("--windows", windows_, "Phases: windows of equal activity")
         ->check(CLI::Range(1u, kMostFitWindows))
         ->capture_default_str();
@@ -144,10 +147,9 @@ class FitCommand : public Command {
   }
 
   absl::Status Write(const std::string& text) const {
-    std::ofstream file(output_, std::ios::binary | std::ios::trunc);
-    file << text << std::flush;
-    if (file) return absl::OkStatus();
-    return absl::InvalidArgumentError(absl::StrCat(output_, ": cannot be written; name a file in a folder of yours"));
+    ASSIGN_OR_RETURN(const std::unique_ptr<NewFile> file, NewFile::Create(output_, force_));
+    RETURN_IF_ERROR(file->Write(text));
+    return file->Keep();
   }
 
   void PrintExpected(const BlockLives& lives, const FittedMix& fitted, OutputFormat output,
@@ -246,6 +248,7 @@ class FitCommand : public Command {
 
   std::string file_;
   std::string output_;
+  bool force_ = false;
   uint32_t windows_ = kDefaultFitWindows;
   bool check_ = false;
   uint32_t seeds_ = 3;

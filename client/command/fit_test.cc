@@ -52,6 +52,15 @@ TEST(FitTest, WritesASweepFile) {
   EXPECT_THAT(text, HasSubstr("        - name: kernel-1\n          ordinary:\n"));
 }
 
+TEST(FitTest, ReplacesAFileOnlyWhenAskedTo) {
+  const std::string recording = WriteRecording("again.dmrec", 10);
+  const std::string sweep = (std::filesystem::path(testing::TempDir()) / "again.yaml").native();
+  ProgramWorld world;
+  EXPECT_EQ(RunIn(world, {"fit", recording, "-o", sweep}).code, ExitCode::kOk);
+  EXPECT_THAT(RunIn(world, {"fit", recording, "-o", sweep}).err, HasSubstr("--force"));
+  EXPECT_EQ(RunIn(world, {"fit", recording, "-o", sweep, "--force"}).code, ExitCode::kOk);
+}
+
 TEST(FitTest, NothingToFitIsAnError) {
   const std::string recording = WriteRecording("empty.dmrec", 0);
   ProgramWorld world;
