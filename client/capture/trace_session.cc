@@ -91,16 +91,16 @@ void RemoveLeftovers() {
 }
 
 absl::Status FindTracefs() {
-  const char* path = nullptr;
-  if (tracefs_tracing_dir_is_mounted(/*mount=*/false, &path) <= 0 || path == nullptr) {
+  // Asked for once: the library allocates the path anew each time, and gives no way to free it.
+  static const char* path = nullptr;
+  if (path == nullptr && (tracefs_tracing_dir_is_mounted(/*mount=*/false, &path) <= 0 || path == nullptr)) {
     return absl::FailedPreconditionError(
         "tracefs is not mounted, so nothing was traced; as root, run: mount -t tracefs nodev /sys/kernel/tracing");
   }
   if (access(path, R_OK | W_OK | X_OK) != 0) return KernelError(absl::StrCat("using tracefs at ", path));
   // From here on the library does not look for it, nor mounts it.
-  if (tracefs_set_tracing_dir(const_cast<char*>(path)) != 0)
-    return KernelError(absl::StrCat("using tracefs at ", path));
-  return absl::OkStatus();
+  static const bool is_set = tracefs_set_tracing_dir(const_cast<char*>(path)) == 0;
+  return is_set ? absl::OkStatus() : KernelError(absl::StrCat("using tracefs at ", path));
 }
 
 }  // namespace
