@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -11,7 +10,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_split.h"
 #include "client/command/progress.h"
 #include "client/command/recording_summary.h"
 #include "client/command/registry.h"
@@ -23,11 +21,13 @@
 #include "client/fit/sweep_text.h"
 #include "client/format/table.h"
 #include "client/replay/capture_file.h"
+#include "client/replay/recorded_machine.h"
 #include "client/replay/upload.h"
 #include "client/results/result_pages.h"
 #include "client/sweep/sweep.h"
 #include "nlohmann/json.hpp"
 #include "proto/recording/reader.h"
+#include "proto/support/value_name.h"
 #include "third_party/abseil_extras/status_macros.h"
 
 namespace dmfrag::client {
@@ -70,13 +70,11 @@ struct Outcome {
   }
 };
 
-// Kernel rules of a release, as the sweep file writes them; empty if the model has none of its own for it.
-std::string RulesOf(const std::string& release) {
-  const std::vector<std::string> parts = absl::StrSplit(release, '.');
-  if (parts.size() < 2) return "";
-  const std::string version = parts[0] + "." + parts[1].substr(0, parts[1].find('-'));
-  static const auto& known = *new std::vector<std::string>{"5.17", "6.1", "6.12", "6.16", "6.18", "7.3"};
-  return std::find(known.begin(), known.end(), version) == known.end() ? "" : version;
+// Kernel rules of a machine, as the sweep file writes them; empty if its release is not known.
+std::string RulesOf(const v1::MachineSnapshot& machine) {
+  const v1::KernelRelease release = ReleaseOf(machine);
+  if (release == v1::KERNEL_RELEASE_UNSPECIFIED) return "";
+  return ValueName(*v1::KernelRelease_descriptor()->FindValueByNumber(release));
 }
 
 // Derives a mix from a recording, and judges it against the recording itself.
@@ -128,8 +126,8 @@ class FitCommand : public Command {
     head.duration_us = lives.duration_us;
     head.replicates = seeds_;
     const v1::MachineSnapshot& before = reader.start().before();
-    head.kernel = RulesOf(before.kernel_release());
-    if (!before.pagetypeinfo().empty() && !before.usable().empty()) {
+    head.kernel = RulesOf(before);
+    if (CanStart(before)) {
       std::error_code error;
       const std::filesystem::path folder = std::filesystem::absolute(output_).parent_path();
       head.boot_snapshot = std::filesystem::proximate(std::filesystem::absolute(file_), folder, error).native();

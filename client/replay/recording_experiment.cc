@@ -1,14 +1,13 @@
 #include "client/replay/recording_experiment.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <memory>
-#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/replay/recorded_machine.h"
 #include "client/sweep/message_reader.h"
 #include "proto/recording/reader.h"
 #include "proto/recording/writer.h"
@@ -28,28 +27,6 @@ absl::StatusOr<v1::MachineSnapshot> MachineBefore(const CaptureFile& file) {
     return absl::InvalidArgumentError(absl::StrCat(file.path.native(), ": ", reader.status().message()));
   }
   return (*reader)->start().before();
-}
-
-// Whether the machine was recorded well enough for a run to start from it.
-bool CanStart(const v1::MachineSnapshot& before) {
-  return !(before.usable().empty() && before.meminfo().empty()) &&
-         !(before.pagetypeinfo().empty() && before.buddyinfo().empty());
-}
-
-// The rules of the recorded kernel: those of the greatest known release that is not later. Unspecified: it is not
-// known.
-v1::KernelRelease ReleaseOf(const std::string& name) {
-  int major = 0;
-  int minor = 0;
-  if (std::sscanf(name.c_str(), "%d.%d", &major, &minor) != 2) return v1::KERNEL_RELEASE_UNSPECIFIED;
-  v1::KernelRelease release = v1::KERNEL_RELEASE_5_17;
-  for (const auto& [known_major, known_minor, known] :
-       {std::tuple(6, 1, v1::KERNEL_RELEASE_6_1), std::tuple(6, 12, v1::KERNEL_RELEASE_6_12),
-        std::tuple(6, 16, v1::KERNEL_RELEASE_6_16), std::tuple(6, 18, v1::KERNEL_RELEASE_6_18),
-        std::tuple(7, 3, v1::KERNEL_RELEASE_7_3)}) {
-    if (std::pair(major, minor) >= std::pair(known_major, known_minor)) release = known;
-  }
-  return release;
 }
 
 absl::Status AddCache(const std::string& name, v1::Axis& axis) {
@@ -91,7 +68,7 @@ absl::StatusOr<v1::Experiment> RecordingExperiment(const CaptureFile& recording,
   } else {
     base.mutable_machine()->set_memory_bytes(options.memory_bytes.value_or(kDefaultMemoryBytes));
   }
-  if (const v1::KernelRelease release = ReleaseOf(before.kernel_release()); release != v1::KERNEL_RELEASE_UNSPECIFIED) {
+  if (const v1::KernelRelease release = ReleaseOf(before); release != v1::KERNEL_RELEASE_UNSPECIFIED) {
     base.mutable_kernel()->set_allocator_release(release);
     base.mutable_kernel()->set_cpa_release(release);
   }
